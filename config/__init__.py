@@ -1,0 +1,1 @@
+"""Settings, Celery configuration, schedule, logging and Sentry. Imports nothing from the worker."""

@@ -1,0 +1,129 @@
+"""The shape of the settings: frozen, validated, without I/O.
+
+`config.settings` fills these from the TOML file and the environment. Durations are `timedelta`; docs/configuration.md
+lists every key with its default and unit.
+"""
+
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+PRODUCTION_API_URL = "https://api.limitless.exchange"
+MAX_LABEL_LENGTH = 128
+ROTATION_ID_LENGTH = 20
+"""Characters of base 32 (`a-z2-7`): 100 random bits, more than the 80 that keep a label unique for good."""
+
+
+class Scope(StrEnum):
+    """The scopes that a profile can give to its own tokens."""
+
+    TRADING = "trading"
+    ACCOUNT_CREATION = "account_creation"
+    DELEGATED_SIGNING = "delegated_signing"
+    WITHDRAWAL = "withdrawal"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Policy(_Frozen):
+    """When a credential's tokens are rotated, revoked and flagged. Levels: defaults, account, credential."""
+
+    rotation_period: timedelta = timedelta(days=7)
+    max_age: timedelta = timedelta(days=14)
+    grace: timedelta = timedelta(hours=24)
+    quiet_period: timedelta = timedelta(hours=1)
+    max_overlap: timedelta = timedelta(days=3)
+    lastused_lag: timedelta = timedelta(minutes=15)
+    stale_after: timedelta = timedelta(days=14)
+    unused_after: timedelta = timedelta(days=2)
+    derive_deadline: timedelta = timedelta(minutes=2)
+    verify_deadline: timedelta = timedelta(seconds=30)
+    max_clock_skew: timedelta = timedelta(seconds=30)
+    backoff_base: timedelta = timedelta(minutes=1)
+    backoff_cap: timedelta = timedelta(hours=6)
+
+
+class FieldNames(_Frozen):
+    """Under which names a consumers' path holds the two fields that services feed to their client."""
+
+    token_id: str = "token_id"  # noqa: S105 - a field's name
+    secret: str = "secret"  # noqa: S105 - a field's name
+
+
+class Credential(_Frozen):
+    """One managed credential, its policy already merged from the three levels."""
+
+    name: str
+    account: str
+    mount: str
+    path: str
+    scopes: tuple[Scope, ...] = (Scope.TRADING,)
+    fields: FieldNames = FieldNames()
+    policy: Policy = Policy()
+
+
+class Account(_Frozen):
+    """One Limitless profile. Exactly one of the two identity sources is set."""
+
+    name: str
+    api_url: str = PRODUCTION_API_URL
+    identity_token: SecretStr | None = None
+    identity_token_file: Path | None = None
+
+
+class VaultLayout(_Frozen):
+    """Where things live in Vault; `max_versions` is set on every consumers' path that the worker creates."""
+
+    mount: str = "trading"
+    path_prefix: str = "limitless"
+    journal_mount: str = "rotator"
+    journal_prefix: str = "journal"
+    max_versions: int = Field(default=20, ge=4)
+
+
+class Schedule(_Frozen):
+    """How often beat wakes the worker up."""
+
+    rotate_every: timedelta = timedelta(minutes=1)
+    revoke_every: timedelta = timedelta(minutes=1)
+    flag_every: timedelta = timedelta(minutes=5)
+
+
+class Infrastructure(_Frozen):
+    """What the environment says: servers and the worker's own credentials for them."""
+
+    redis_url: SecretStr
+    vault_addr: str
+    vault_token: SecretStr | None = None
+    vault_role_id: SecretStr | None = None
+    vault_secret_id: SecretStr | None = None
+    vault_namespace: str | None = None
+    vault_cacert: Path | None = None
+    sentry_dsn: SecretStr | None = None
+    sentry_environment: str = "production"
+
+
+class Settings(_Frozen):
+    """Everything the worker is told, validated together."""
+
+    infrastructure: Infrastructure
+    vault: VaultLayout
+    schedule: Schedule
+    accounts: tuple[Account, ...]
+    credentials: tuple[Credential, ...]
+
+    def account(self, name: str) -> Account:
+        """Return the account of that name, or raise KeyError."""
+        return {account.name: account for account in self.accounts}[name]
+
+    def credential(self, name: str) -> Credential:
+        """Return the credential of that name, or raise KeyError."""
+        return {credential.name: credential for credential in self.credentials}[name]
+
+    def credentials_of(self, account: str) -> tuple[Credential, ...]:
+        """Return the credentials of that account in the file's order."""
+        return tuple(one for one in self.credentials if one.account == account)

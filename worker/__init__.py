@@ -1,0 +1,1 @@
+"""The rotation worker: snapshot, plan, step, outcome (see docs/architecture.md)."""

@@ -1,0 +1,1 @@
+"""Act: carry out a plan step by step through the ports."""

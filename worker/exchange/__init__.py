@@ -1,0 +1,1 @@
+"""The shared API wrapper around the Limitless Exchange."""

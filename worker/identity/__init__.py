@@ -1,0 +1,1 @@
+"""Where identity tokens come from."""

@@ -1,0 +1,131 @@
+"""What a plan is made of, and what became of it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from worker.models import Severity
+
+
+class Action(StrEnum):
+    """One idempotent act of the engine, in DESIGN's words."""
+
+    MINT = "mint"  # intent, derive, stage: only these three together, since the answer lives in memory in between
+    VERIFY = "verify"
+    PROMOTE = "promote"
+    CLOSE = "close"
+    ABANDON = "abandon"
+    REVOKE = "revoke"  # mark, delete, end, destroy
+    DESTROY = "destroy"  # the KV versions of a token that is revoked already
+    FLAG = "flag"
+    UNFLAG = "unflag"
+
+
+class Reason(StrEnum):
+    """Why a step is planned, or why nothing is."""
+
+    # due
+    NEVER_ISSUED = "never_issued"
+    PERIOD_REACHED = "period_reached"
+    OVERDUE = "overdue"
+    REQUESTED = "requested"
+    NOT_DUE = "not_due"
+    BACKING_OFF = "backing_off"
+    # an open intent
+    ROLL_FORWARD = "roll_forward"
+    PROMOTED_ALREADY = "promoted_already"
+    DERIVE_IN_FLIGHT = "derive_in_flight"
+    DERIVE_LOST = "derive_lost"
+    DERIVE_REFUSED = "derive_refused"
+    VERIFY_REFUSED = "verify_refused"
+    SCOPES_DIFFER = "scopes_differ"
+    SUPERSEDED_BY_OTHER = "superseded_by_other"
+    # hands off
+    NOT_ADOPTED = "not_adopted"
+    DRIFTED = "drifted"
+    JOURNAL_BEHIND = "journal_behind"
+    MOVED = "moved"
+    UNREADABLE = "unreadable"
+    CLOCKS_DIFFER = "clocks_differ"
+    TIME_UNKNOWN = "time_unknown"
+    LEASE_HELD = "lease_held"
+    # revocation
+    ORPHAN = "orphan"
+    GRACE_OVER = "grace_over"
+    AGE_OVER = "age_over"
+    OVERLAP_OVER = "overlap_over"
+    REVOKE_UNFINISHED = "revoke_unfinished"
+    SECRET_LEFT = "secret_left"  # noqa: S105 - a reason code
+    IN_GRACE = "in_grace"
+    STILL_USED = "still_used"
+    NOT_ADOPTED_YET = "not_adopted_yet"
+    NOT_LISTED = "not_listed"
+    CURRENT_NOT_LIVE = "current_not_live"
+    INTENT_OPEN = "intent_open"
+    FOREIGN = "foreign"
+    # use
+    STALE = "stale"
+    UNUSED = "unused"
+    USED_AGAIN = "used_again"
+    # failure of a dependency
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One act that the plan asks for. `sentence` says to a person what will happen and why."""
+
+    action: Action
+    account: str
+    credential: str
+    reason: Reason
+    sentence: str
+    token_id: str | None = None
+    label: str | None = None
+    rotation_id: str | None = None
+    last_used_by_others: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Something that is deliberately not done now. WARNING and ERROR holds reach an operator."""
+
+    account: str
+    credential: str
+    reason: Reason
+    sentence: str
+    severity: Severity = Severity.INFO
+    token_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps in the order in which they are to be done, and what is held back and why."""
+
+    steps: tuple[Step, ...] = ()
+    holds: tuple[Hold, ...] = ()
+
+
+class Result(StrEnum):
+    """How a step ended."""
+
+    DONE = "done"
+    HELD = "held"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one step (or hold): the unit of logs, events and alerts. Never carries a secret."""
+
+    at: datetime
+    account: str
+    credential: str
+    action: Action | None
+    result: Result
+    reason: Reason
+    sentence: str
+    severity: Severity = Severity.INFO
+    token_id: str | None = None
+    rotation_id: str | None = None
+    evidence: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,140 @@
+"""The seams between decisions and the world. Adapters and test fakes implement these; `wiring` picks one.
+
+Errors named here are from `worker.errors`; an adapter lets nothing else out.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from worker.journal import Journal, VersionedJournal
+from worker.models import (
+    Capabilities,
+    ConsumersPath,
+    DerivedToken,
+    PathLocation,
+    RevokeResult,
+    ServedDocument,
+    TokenList,
+    WriteReceipt,
+)
+from worker.policy.steps import Outcome
+
+
+class Clock(Protocol):
+    """The time, and the passing of it; a test's clock moves when told to."""
+
+    def now(self) -> datetime:
+        """Return the present as timezone-aware UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds on a clock that never jumps."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait that long."""
+        ...
+
+
+class Exchange(Protocol):
+    """One account at the exchange, signed with the account's identity."""
+
+    def get_capabilities(self) -> Capabilities:
+        """Return what the profile may do, or raise TransientError or PermanentError."""
+        ...
+
+    def list_tokens(self) -> TokenList:
+        """Return every live token of the profile, or raise TransientError or PermanentError."""
+        ...
+
+    def derive_token(self, label: str, scopes: Sequence[str], *, deadline: timedelta) -> DerivedToken:
+        """Return a fresh token.
+
+        Args:
+            label: at most 128 characters.
+            scopes: a non-empty subset of the profile's allowed scopes.
+            deadline: the total time the call may take.
+
+        Raises:
+            AmbiguousDeriveError: the request may have left and no whole answer came back.
+            TransientError: it certainly was not carried out (no connection, 429).
+            PermanentError: it was refused.
+        """
+        ...
+
+    def revoke_token(self, token_id: str) -> RevokeResult:
+        """Invalidate a token; one that is gone already is success. Raises TransientError or PermanentError."""
+        ...
+
+    def list_tokens_as(self, token_id: str, secret: SecretStr) -> TokenList:
+        """Return the list, signed by that token itself: a harmless call that proves that the token works.
+
+        Raises AuthenticationRefusedError when the token is not accepted (and the clocks agree), ClockSkewError when
+        they do not, TransientError and PermanentError otherwise.
+        """
+        ...
+
+
+class ConsumersStore(Protocol):
+    """The KV v2 paths that trading services read."""
+
+    def read(self, location: PathLocation) -> ConsumersPath:
+        """Return the latest version there; an unwritten path is version 0, EMPTY. Raises TransientError, PermanentError."""
+        ...
+
+    def write(self, location: PathLocation, document: ServedDocument, *, cas: int) -> WriteReceipt:
+        """Write the document as the version after `cas`.
+
+        Raises CasConflictError, AmbiguousWriteError, TransientError (certainly not written) or PermanentError.
+        """
+        ...
+
+    def write_tombstone(self, location: PathLocation, *, cas: int) -> WriteReceipt:
+        """Write a document that serves nothing, to fence an empty path; raises as `write` does."""
+        ...
+
+    def destroy_secret(self, location: PathLocation, token_id: str) -> tuple[int, ...]:
+        """Destroy every version but the latest that holds that token; return the version numbers destroyed.
+
+        Destroying what is destroyed is success. Raises TransientError or PermanentError.
+        """
+        ...
+
+
+class JournalStore(Protocol):
+    """The journals: one for each consumers' path, readable by the worker alone."""
+
+    def read(self, location: PathLocation) -> VersionedJournal | None:
+        """Return the journal of that *consumers'* path and its version, or None when there never was one."""
+        ...
+
+    def write(self, location: PathLocation, journal: Journal, *, cas: int) -> VersionedJournal:
+        """Write the journal as the version after `cas` (0 for a first write) and return it with its new version.
+
+        Raises CasConflictError, AmbiguousWriteError, TransientError (certainly not written) or PermanentError.
+        """
+        ...
+
+    def server_time(self) -> datetime:
+        """Return Vault's own clock (whole seconds), or raise TransientError."""
+        ...
+
+
+class Leases(Protocol):
+    """Time-limited exclusive rights: they spare work, they decide nothing."""
+
+    def hold(self, name: str, ttl: timedelta) -> AbstractContextManager[bool]:
+        """Enter with True when held, or when the lease server is down; with False when another holds it."""
+        ...
+
+
+class OutcomeSink(Protocol):
+    """Where outcomes go: the log, the event stream, alerts. Never raises."""
+
+    def record(self, outcome: Outcome) -> None:
+        """Take note of one outcome."""
+        ...

@@ -1,0 +1,1 @@
+"""Lease and event stream in Redis; correctness never rests on them."""

@@ -1,0 +1,1 @@
+"""The Celery tasks: wake-ups that carry names only."""

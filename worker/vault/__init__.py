@@ -1,0 +1,1 @@
+"""Vault KV v2: the consumers' paths and the journals."""
