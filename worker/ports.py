@@ -83,7 +83,10 @@ class ConsumersStore(Protocol):
     """The KV v2 paths that trading services read."""
 
     def read(self, location: PathLocation) -> ConsumersPath:
-        """Return the latest version there; an unwritten path is version 0, EMPTY. Raises TransientError, PermanentError."""
+        """Return the latest version there (an unwritten path: version 0, EMPTY).
+
+        Raises TransientError or PermanentError.
+        """
         ...
 
     def write(self, location: PathLocation, document: ServedDocument, *, cas: int) -> WriteReceipt:
