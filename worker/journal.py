@@ -60,6 +60,7 @@ class Intent(_Frozen):
     reason: str
     opened_at: AwareDatetime
     expected_version: int
+    scopes: tuple[str, ...]
     token: StagedToken | None = None
     windows: tuple[VerifyWindow, ...] = ()
 
@@ -169,7 +170,14 @@ def new_journal(credential: str, account: str, location: PathLocation) -> Journa
 
 
 def open_intent(
-    journal: Journal, *, rotation_id: str, label: str, reason: str, now: datetime, expected_version: int
+    journal: Journal,
+    *,
+    rotation_id: str,
+    label: str,
+    scopes: tuple[str, ...],
+    reason: str,
+    now: datetime,
+    expected_version: int,
 ) -> Journal:
     """Return the journal with a rotation's intent; raises JournalFullError when it nears Vault's entry size."""
     if journal.intent is not None:
@@ -181,7 +189,12 @@ def open_intent(
             f"{JOURNAL_LIMIT_BYTES} bytes. No rotation is started; revoke or clear what its ledger still holds open."
         )
     intent = Intent(
-        rotation_id=rotation_id, label=label, reason=reason, opened_at=now, expected_version=expected_version
+        rotation_id=rotation_id,
+        label=label,
+        scopes=scopes,
+        reason=reason,
+        opened_at=now,
+        expected_version=expected_version,
     )
     return _next(compacted, intent=intent)
 

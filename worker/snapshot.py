@@ -1,1 +1,81 @@
-"""Gather: all reads that a plan needs, in the order that makes it safe."""
+"""Gather: all reads that a plan needs, in the order that makes it safe.
+
+The exchange's list comes first, then each journal, then the consumers' path: whatever a revocation decides on was
+read after the list, so a token that Vault began to serve in between is seen as served. What cannot be read becomes a
+fact ("unreadable, because ..."), never an assumption.
+"""
+
+from collections.abc import Mapping
+
+from config.schema import Credential, Settings
+from worker.errors import RotatorError, UnknownNameError
+from worker.models import PathLocation, TokenList
+from worker.policy.facts import AccountFacts, CredentialFacts
+from worker.ports import Clock, ConsumersStore, Exchange, JournalStore
+
+
+class Gatherer:
+    """Reads the world into frozen facts; writes nothing."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        exchanges: Mapping[str, Exchange],
+        consumers: ConsumersStore,
+        journals: JournalStore,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._exchanges = exchanges
+        self._consumers = consumers
+        self._journals = journals
+        self._clock = clock
+
+    def settings_of(self, name: str) -> Credential:
+        """Return the credential's settings, or raise UnknownNameError."""
+        try:
+            return self._settings.credential(name)
+        except KeyError:
+            known = ", ".join(sorted(one.name for one in self._settings.credentials)) or "none"
+            raise UnknownNameError(f"No credential is named {name}. Configured: {known}.") from None
+
+    def credential(self, name: str) -> CredentialFacts:
+        """Return the facts of one credential; raises UnknownNameError alone."""
+        return self._read(self.settings_of(name))
+
+    def account(self, name: str) -> AccountFacts:
+        """Return the facts of one account and all its credentials; raises UnknownNameError alone."""
+        if name not in self._exchanges:
+            known = ", ".join(sorted(self._exchanges)) or "none"
+            raise UnknownNameError(f"No account is named {name}. Configured: {known}.")
+        tokens: TokenList | None = None
+        list_error: str | None = None
+        try:
+            tokens = self._exchanges[name].list_tokens()
+        except RotatorError as error:
+            list_error = str(error)
+        listed_at = self._clock.now()
+        try:
+            vault_time = self._journals.server_time()
+        except RotatorError:
+            vault_time = None
+        vault_read_at = self._clock.now()
+        return AccountFacts(
+            account=name,
+            tokens=tokens,
+            list_error=list_error,
+            listed_at=listed_at,
+            vault_time=vault_time,
+            vault_read_at=vault_read_at,
+            credentials=tuple(self._read(one) for one in self._settings.credentials_of(name)),
+        )
+
+    def _read(self, credential: Credential) -> CredentialFacts:
+        location = PathLocation(credential.mount, credential.path)
+        try:
+            journal = self._journals.read(location)
+            path = self._consumers.read(location)
+        except RotatorError as error:
+            return CredentialFacts(credential, None, None, unreadable=str(error))
+        return CredentialFacts(credential, journal, path)

@@ -39,6 +39,7 @@ class Reason(StrEnum):
     DERIVE_REFUSED = "derive_refused"
     VERIFY_REFUSED = "verify_refused"
     SCOPES_DIFFER = "scopes_differ"
+    FENCED = "fenced"
     SUPERSEDED_BY_OTHER = "superseded_by_other"
     # hands off
     NOT_ADOPTED = "not_adopted"

@@ -1,1 +1,0 @@
-"""Act: carry out a plan step by step through the ports."""

@@ -1,0 +1,130 @@
+"""Act: carry out plans step by step through the ports.
+
+`Engine` is what tasks and the command line call. Each of its methods gathers facts, plans, acts, and answers with
+outcomes; a failure is an outcome, not an exception, so that one credential never stops another.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from config.schema import ROTATION_ID_LENGTH, Settings
+from worker.engine.flagging import flag_account
+from worker.engine.revoking import revoke_account
+from worker.engine.rotating import Rotation
+from worker.engine.world import Recorder, World
+from worker.models import Severity
+from worker.policy.plan import plan_flags, plan_revocations, plan_rotation
+from worker.policy.steps import Action, Outcome, Reason, Result
+from worker.ports import Clock, ConsumersStore, Exchange, JournalStore, Leases, OutcomeSink
+from worker.snapshot import Gatherer
+
+__all__ = ["Engine", "random_rotation_id"]
+
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+_MOST_PASSES = 4
+"""Roll forward or abandon, then rotate if still due, then look once more: a run that needs more is going in circles."""
+
+
+def random_rotation_id() -> str:
+    """Return a fresh rotation id with 100 random bits."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(ROTATION_ID_LENGTH))
+
+
+class Engine:
+    """Carries out what the plans say, for one credential or one account at a time."""
+
+    def __init__(
+        self,
+        *,
+        gatherer: Gatherer,
+        settings: Settings,
+        exchanges: Mapping[str, Exchange],
+        consumers: ConsumersStore,
+        journals: JournalStore,
+        leases: Leases,
+        outcomes: OutcomeSink,
+        clock: Clock,
+        new_rotation_id: Callable[[], str] = random_rotation_id,
+    ) -> None:
+        self._gatherer = gatherer
+        self._settings = settings
+        self._exchanges = exchanges
+        self._consumers = consumers
+        self._journals = journals
+        self._leases = leases
+        self._outcomes = outcomes
+        self._clock = clock
+        self._new_rotation_id = new_rotation_id
+
+    def rotate(self, credential: str, *, requested: bool = False) -> tuple[Outcome, ...]:
+        """Roll an open intent forward, then rotate the credential if it is due (or was asked for).
+
+        Args:
+            credential: its name.
+            requested: a person asked for it now: it is rotated once even though it is not due.
+
+        Returns:
+            What happened, in order. Raises UnknownNameError when no such credential is configured.
+        """
+        requested_at = self._clock.now() if requested else None
+        settings = self._gatherer.settings_of(credential)
+        recorder = Recorder(self._outcomes, self._clock)
+        with self._leases.hold(f"rotate:{credential}", settings.policy.derive_deadline) as held:
+            if not held:
+                recorder.note(
+                    settings.account,
+                    credential,
+                    Result.HELD,
+                    Reason.LEASE_HELD,
+                    f"Another worker is at work on credential {credential}; nothing is done here.",
+                )
+                return recorder.outcomes
+            for _ in range(_MOST_PASSES):
+                facts = self._gatherer.credential(credential)
+                plan = plan_rotation(facts, self._clock.now(), requested_at=requested_at)
+                recorder.holds(plan.holds)
+                if not plan.steps:
+                    break
+                world = self._world(settings.account, recorder)
+                rotation = Rotation(world, facts, self._new_rotation_id)
+                if not rotation.run(plan.steps) or plan.steps[0].action is Action.MINT:
+                    break
+        return recorder.outcomes
+
+    def revoke(self, account: str) -> tuple[Outcome, ...]:
+        """Revoke what the account's plan says, orphans first; raises UnknownNameError for an unknown account."""
+        recorder = Recorder(self._outcomes, self._clock)
+        with self._leases.hold(f"revoke:{account}", self._account_lease()) as held:
+            if not held:
+                return recorder.outcomes
+            facts = self._gatherer.account(account)
+            plan = plan_revocations(facts, self._clock.now())
+            recorder.holds(plan.holds)
+            revoke_account(self._world(account, recorder), facts, plan.steps)
+        return recorder.outcomes
+
+    def flag(self, account: str) -> tuple[Outcome, ...]:
+        """Begin and end the stale verdicts of an account; raises UnknownNameError for an unknown account."""
+        recorder = Recorder(self._outcomes, self._clock)
+        facts = self._gatherer.account(account)
+        plan = plan_flags(facts, self._clock.now())
+        if facts.tokens is None:
+            sentence = f"Staleness in account {account} cannot be judged: {facts.list_error}"
+            recorder.note(account, "", Result.HELD, Reason.UNREADABLE, sentence, severity=Severity.WARNING)
+        recorder.holds(plan.holds)
+        flag_account(self._world(account, recorder), facts, plan.steps)
+        return recorder.outcomes
+
+    def _account_lease(self) -> timedelta:
+        return self._settings.schedule.revoke_every
+
+    def _world(self, account: str, recorder: Recorder) -> World:
+        return World(
+            api_url=self._settings.account(account).api_url,
+            exchange=self._exchanges[account],
+            consumers=self._consumers,
+            journals=self._journals,
+            clock=self._clock,
+            recorder=recorder,
+        )

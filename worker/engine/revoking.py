@@ -1,0 +1,95 @@
+"""Revoke: mark in the journal, delete at the exchange, destroy the old versions, end the ledger's entry."""
+
+from collections.abc import Sequence
+
+from worker.engine.world import World
+from worker.errors import AmbiguousError, ConflictError, RotatorError
+from worker.journal import Journal, VersionedJournal, end_record, mark_revoking
+from worker.models import RevokeResult
+from worker.policy.facts import AccountFacts, CredentialFacts
+from worker.policy.revocation import may_end
+from worker.policy.steps import Action, Step
+
+
+def revoke_account(world: World, facts: AccountFacts, steps: Sequence[Step]) -> None:
+    """Carry out the steps; one credential's failure does not stop another's."""
+    by_name = {one.credential.name: one for one in facts.credentials}
+    for name in dict.fromkeys(step.credential for step in steps):
+        journal = by_name[name].journal
+        if journal is not None:
+            _Revocations(world, by_name[name], journal).run([step for step in steps if step.credential == name])
+
+
+class _Revocations:
+    """One credential's revocations, each decided on the journal version that this run last saw."""
+
+    def __init__(self, world: World, facts: CredentialFacts, journal: VersionedJournal) -> None:
+        self._world = world
+        self._facts = facts
+        self._journal = journal
+
+    def run(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            try:
+                if step.action is Action.DESTROY:
+                    self._destroy(step)
+                else:
+                    self._revoke(step)
+            except (ConflictError, AmbiguousError) as error:
+                # The journal is not what was read: nothing that was decided on it may be done.
+                self._world.recorder.failed(step, error)
+                return
+            except RotatorError as error:
+                self._world.recorder.failed(step, error)
+
+    def _revoke(self, step: Step) -> None:
+        world, token_id = self._world, step.token_id or ""
+        marked = mark_revoking(
+            self._journal.journal,
+            token_id=token_id,
+            label=step.label or "",
+            reason=step.reason.value,
+            now=world.clock.now(),
+            last_used_by_others=step.last_used_by_others,
+        )
+        self._write(marked)
+        answer = world.exchange.revoke_token(token_id)
+        record = self._journal.journal.record_of(token_id)
+        if record is None or not may_end(record, answer, self._facts, world.clock.now()):
+            world.recorder.done(step, f"{step.label} is not known at the exchange yet; it is asked for again.")
+            return
+        destroyed = self._try_to_destroy(step)
+        ended = end_record(
+            self._journal.journal, token_id=token_id, now=world.clock.now(), secret_destroyed=destroyed is not None
+        )
+        self._write(ended)
+        how = "was gone already" if answer is RevokeResult.ALREADY_GONE else "is revoked"
+        world.recorder.done(
+            step,
+            f"{step.label} {how} ({step.reason.value}); versions destroyed: {_numbers(destroyed)}.",
+            evidence={"answer": answer.value, "why": step.sentence},
+        )
+
+    def _try_to_destroy(self, step: Step) -> tuple[int, ...] | None:
+        """Destroy what still holds the secret; None when Vault refused, so that a later sweep does it."""
+        try:
+            return self._world.consumers.destroy_secret(self._facts.location, step.token_id or "")
+        except RotatorError:
+            return None
+
+    def _destroy(self, step: Step) -> None:
+        world, token_id = self._world, step.token_id or ""
+        destroyed = world.consumers.destroy_secret(self._facts.location, token_id)
+        self._write(end_record(self._journal.journal, token_id=token_id, now=world.clock.now(), secret_destroyed=True))
+        world.recorder.done(
+            step, f"Versions that held the secret of {step.label} are destroyed: {_numbers(destroyed)}."
+        )
+
+    def _write(self, changed: Journal) -> None:
+        self._journal = self._world.journals.write(self._facts.location, changed, cas=self._journal.version)
+
+
+def _numbers(versions: tuple[int, ...] | None) -> str:
+    if versions is None:
+        return "not yet, Vault refused"
+    return ", ".join(map(str, versions)) or "none"

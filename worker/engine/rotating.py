@@ -1,0 +1,256 @@
+"""A rotation's steps: mint (intent, derive, stage), verify, promote, close, abandon.
+
+Each method does one step against the journal version that this run last saw; a check-and-set that fails stops the run
+and leaves everything as the journal says. The order of writes is the one of docs/architecture.md.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from structlog.contextvars import bind_contextvars
+
+from worker.engine.staging import stage_secret
+from worker.engine.verification import Verification, verify_token
+from worker.engine.world import World
+from worker.errors import AmbiguousDeriveError, CasConflictError, RotatorError
+from worker.journal import Intent, VersionedJournal, abandon, close, new_journal, open_intent, reopen_verify
+from worker.models import ServedDocument, Severity, WriteReceipt
+from worker.policy.facts import CredentialFacts
+from worker.policy.steps import Action, Reason, Step
+
+_DERIVE_SHARE = 3
+"""The derive may take this fraction of `derive_deadline`, so that it has ended well before anyone abandons it."""
+
+
+class Rotation:
+    """One run over one credential's rotation steps."""
+
+    def __init__(self, world: World, facts: CredentialFacts, new_rotation_id: Callable[[], str]) -> None:
+        self._world = world
+        self._credential = facts.credential
+        self._location = facts.location
+        self._journal = facts.journal
+        self._path = facts.path
+        self._new_rotation_id = new_rotation_id
+        self._staged_by_this_run = False
+        self._receipt: WriteReceipt | None = None
+
+    def run(self, steps: Sequence[Step]) -> bool:
+        """Carry the steps out in order; return whether all of them were done. Outcomes go to the recorder."""
+        acts: dict[Action, Callable[[Step], bool]] = {
+            Action.MINT: self._mint,
+            Action.VERIFY: self._verify,
+            Action.PROMOTE: self._promote,
+            Action.CLOSE: self._close,
+            Action.ABANDON: self._abandon,
+        }
+        for step in steps:
+            named = self._named(step)
+            try:
+                if not acts[step.action](named):
+                    return False
+            except RotatorError as error:
+                self._world.recorder.failed(self._named(step), error)
+                return False
+        return True
+
+    def _named(self, step: Step) -> Step:
+        intent = self._journal.journal.intent if self._journal else None
+        if intent is None:
+            return step
+        bind_contextvars(rotation_id=intent.rotation_id)
+        token_id = intent.token.token_id if intent.token else None
+        return replace(step, rotation_id=intent.rotation_id, label=intent.label, token_id=token_id)
+
+    # --- mint -------------------------------------------------------------------------------------------------------
+
+    def _mint(self, step: Step) -> bool:
+        world, credential = self._world, self._credential
+        opened = self._open_intent(step)
+        step = self._named(step)
+        label, asked_at = step.label or "", world.clock.monotonic()
+        try:
+            token = world.exchange.derive_token(
+                label,
+                tuple(scope.value for scope in credential.scopes),
+                deadline=credential.policy.derive_deadline / _DERIVE_SHARE,
+            )
+        except AmbiguousDeriveError as error:
+            # The intent stays open: whoever comes after `derive_deadline` abandons it and hunts for the label.
+            world.recorder.failed(step, error, reason=Reason.DERIVE_LOST)
+            return False
+        except RotatorError as error:
+            self._journal = world.journals.write(
+                self._location,
+                abandon(opened.journal, reason=Reason.DERIVE_REFUSED.value, now=world.clock.now()),
+                cas=opened.version,
+            )
+            world.recorder.failed(step, error, reason=Reason.DERIVE_REFUSED)
+            return False
+        give_up_at = asked_at + credential.policy.derive_deadline.total_seconds()
+        self._journal = stage_secret(world, self._location, opened, token, give_up_at=give_up_at)
+        self._staged_by_this_run = True
+        step = replace(step, token_id=token.token_id)
+        world.recorder.done(step, f"Derived {label} and staged its secret in the journal ({step.reason.value}).")
+        return True
+
+    def _open_intent(self, step: Step) -> VersionedJournal:
+        credential, path = self._credential, self._path
+        version, journal = self._journal or VersionedJournal(
+            0, new_journal(credential.name, credential.account, self._location)
+        )
+        rotation_id = self._new_rotation_id()
+        intended = open_intent(
+            journal,
+            rotation_id=rotation_id,
+            label=f"{credential.name}/{rotation_id}",
+            scopes=tuple(scope.value for scope in credential.scopes),
+            reason=step.reason.value,
+            now=self._world.clock.now(),
+            expected_version=path.version if path else 0,
+        )
+        self._journal = self._world.journals.write(self._location, intended, cas=version)
+        return self._journal
+
+    # --- verify -----------------------------------------------------------------------------------------------------
+
+    def _verify(self, step: Step) -> bool:
+        world = self._world
+        intent = self._reread_staged()
+        staged = intent.token if intent else None
+        if intent is None or staged is None:
+            world.recorder.stopped(
+                step,
+                Reason.SUPERSEDED_BY_OTHER,
+                f"The journal of {step.credential} moved on; this run stops and leaves it as it is.",
+                Severity.INFO,
+            )
+            return False
+        verdict = verify_token(
+            lambda: world.exchange.list_tokens_as(staged.token_id, staged.secret),
+            token_id=staged.token_id,
+            scopes=intent.scopes,
+            deadline=self._credential.policy.verify_deadline,
+            clock=world.clock,
+        )
+        if verdict is not Verification.PROVED:
+            return self._refuse(step, verdict)
+        world.recorder.done(step, f"A call signed with the staged secret of {step.label} was accepted.")
+        return True
+
+    def _reread_staged(self) -> Intent | None:
+        """Return the intent as Vault holds it now, in a verify window of this run; None when the journal moved on."""
+        world, seen = self._world, self._seen()
+        if not self._staged_by_this_run:
+            reopened = reopen_verify(seen.journal, now=world.clock.now())
+            seen = self._journal = world.journals.write(self._location, reopened, cas=seen.version)
+        fresh = world.journals.read(self._location)
+        if fresh is None or fresh.version != seen.version:
+            return None
+        self._journal = fresh
+        return fresh.journal.intent
+
+    def _refuse(self, step: Step, verdict: Verification) -> bool:
+        """Fence the consumers' path, abandon, and leave the token to the next sweep; the predecessor is untouched."""
+        world = self._world
+        reason = Reason.SCOPES_DIFFER if verdict is Verification.SCOPES_DIFFER else Reason.VERIFY_REFUSED
+        try:
+            self._fence()
+        except CasConflictError:
+            self._path = world.consumers.read(self._location)
+            if self._serves(step.token_id):
+                return self._close(step)
+        seen = self._seen()
+        self._journal = world.journals.write(
+            self._location, abandon(seen.journal, reason=reason.value, now=world.clock.now()), cas=seen.version
+        )
+        what = (
+            "has other scopes than were asked for"
+            if verdict is Verification.SCOPES_DIFFER
+            else f"was answered 401 for {self._credential.policy.verify_deadline.total_seconds():g} s"
+        )
+        world.recorder.stopped(
+            step,
+            reason,
+            f"The new token {step.label} of credential {step.credential} (account {step.account}) {what}. It was "
+            f"abandoned and will be revoked; services keep the old token. If this repeats, look at the exchange.",
+            Severity.ERROR,
+        )
+        return False
+
+    def _fence(self) -> None:
+        """Move the consumers' path on without changing what it serves: a paused worker's promote must now fail."""
+        intent = self._seen().journal.intent
+        expected = intent.expected_version if intent else 0
+        document = self._path.document if self._path else None
+        if document is not None:
+            self._world.consumers.write(self._location, document, cas=expected)
+        else:
+            self._world.consumers.write_tombstone(self._location, cas=expected)
+
+    # --- promote, close, abandon ------------------------------------------------------------------------------------
+
+    def _promote(self, step: Step) -> bool:
+        world, seen = self._world, self._seen()
+        intent = seen.journal.intent
+        if intent is None or intent.token is None:
+            raise ValueError(f"{step.credential}: nothing is staged")
+        document = ServedDocument(
+            token_id=intent.token.token_id,
+            secret=intent.token.secret,
+            scopes=intent.token.scopes,
+            label=intent.label,
+            account=self._credential.account,
+            api_url=world.api_url,
+            derived_at=intent.token.derived_at,
+            promoted_at=world.clock.now(),
+            rotation_id=intent.rotation_id,
+            sequence=seen.journal.sequence,
+        )
+        try:
+            self._receipt = world.consumers.write(self._location, document, cas=intent.expected_version)
+        except CasConflictError as error:
+            self._path = world.consumers.read(self._location)
+            if not self._serves(step.token_id):
+                world.recorder.stopped(step, Reason.SUPERSEDED_BY_OTHER, str(error), Severity.WARNING)
+                return False
+        version = self._receipt.version if self._receipt else self._path_version()
+        world.recorder.done(
+            step,
+            f"{step.label} is now served at {self._location} (version {version}).",
+            evidence={"version": str(version)},
+        )
+        return True
+
+    def _close(self, step: Step) -> bool:
+        world, seen, path = self._world, self._seen(), self._path
+        receipt = self._receipt
+        if receipt is None and path is not None and path.created_time is not None:
+            receipt = WriteReceipt(path.version, path.created_time)
+        if receipt is None:
+            raise ValueError(f"{step.credential}: closed without a promoted version")
+        closed = close(
+            seen.journal, promoted_version=receipt.version, promoted_at=receipt.created_time, now=world.clock.now()
+        )
+        self._journal = world.journals.write(self._location, closed, cas=seen.version)
+        world.recorder.done(step, f"Rotation {step.rotation_id} of credential {step.credential} is complete.")
+        return True
+
+    def _abandon(self, step: Step) -> bool:
+        world, seen = self._world, self._seen()
+        abandoned = abandon(seen.journal, reason=step.reason.value, now=world.clock.now())
+        self._journal = world.journals.write(self._location, abandoned, cas=seen.version)
+        world.recorder.done(step, step.sentence, severity=Severity.WARNING)
+        return True
+
+    def _seen(self) -> VersionedJournal:
+        if self._journal is None:
+            raise ValueError(f"{self._credential.name}: no journal")
+        return self._journal
+
+    def _serves(self, token_id: str | None) -> bool:
+        document = self._path.document if self._path else None
+        return document is not None and document.token_id == token_id
+
+    def _path_version(self) -> int:
+        return self._path.version if self._path else 0

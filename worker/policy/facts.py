@@ -1,0 +1,81 @@
+"""The facts that a plan is made from: what the snapshot read, frozen, and what could not be read."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from config.schema import Credential
+from worker.journal import Intent, Journal, TokenRecord, VersionedJournal
+from worker.models import ConsumersPath, PathLocation, TokenList
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialFacts:
+    """One credential: its settings, its journal (None: there never was one) and what services are served.
+
+    `unreadable` says why journal or path could not be read; then nothing is decided.
+    """
+
+    credential: Credential
+    journal: VersionedJournal | None
+    path: ConsumersPath | None
+    unreadable: str | None = None
+
+    @property
+    def location(self) -> PathLocation:
+        """The consumers' path of the credential."""
+        return PathLocation(self.credential.mount, self.credential.path)
+
+    @property
+    def intent(self) -> Intent | None:
+        """The open intent, if any."""
+        return self.journal.journal.intent if self.journal else None
+
+    @property
+    def current(self) -> TokenRecord | None:
+        """The ledger's current token, if any."""
+        return self.journal.journal.current if self.journal else None
+
+    @property
+    def ledger(self) -> Journal | None:
+        """The journal's document without its version."""
+        return self.journal.journal if self.journal else None
+
+    @property
+    def served_token_id(self) -> str | None:
+        """The token that services are served, or None when the path serves none of ours."""
+        return self.path.document.token_id if self.path and self.path.document else None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFacts:
+    """One account: the exchange's list, read before every credential's facts, and the three clocks.
+
+    Args:
+        account: its name.
+        tokens: the complete list, or None when it could not be read.
+        list_error: why, then.
+        listed_at: our clock when the list's answer arrived.
+        vault_time: Vault's clock, or None when unknown; read at `vault_read_at` on ours.
+        vault_read_at: see `vault_time`.
+        credentials: the facts of each credential of the account, read after the list.
+    """
+
+    account: str
+    tokens: TokenList | None
+    list_error: str | None
+    listed_at: datetime
+    vault_time: datetime | None
+    vault_read_at: datetime
+    credentials: tuple[CredentialFacts, ...]
+
+    @property
+    def exchange_skew(self) -> timedelta | None:
+        """The exchange's clock minus ours, or None when unknown."""
+        if self.tokens is None or self.tokens.server_time is None:
+            return None
+        return self.tokens.server_time - self.listed_at
+
+    @property
+    def vault_skew(self) -> timedelta | None:
+        """Vault's clock minus ours, or None when unknown."""
+        return None if self.vault_time is None else self.vault_time - self.vault_read_at

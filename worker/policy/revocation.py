@@ -1,0 +1,218 @@
+"""Which tokens are revoked now, which wait, and why. Nothing is revoked on a guess.
+
+Rules in docs/architecture.md: only tokens of our ledger or with the full label of one of our intents; never the one
+that Vault serves; superseded ones after grace *and* when use proves the cut-over.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from worker.journal import Journal, RecordState, TokenRecord
+from worker.models import ListedToken, RevokeResult, Severity, TokenList
+from worker.policy.facts import AccountFacts, CredentialFacts
+from worker.policy.safety import account_hold, hands_off
+from worker.policy.steps import Action, Hold, Plan, Reason, Step
+from worker.policy.usage import is_adopted, used_by_others
+from worker.policy.wording import span
+
+_FIRST = (Reason.ORPHAN, Reason.REVOKE_UNFINISHED)
+
+
+def plan_revocations(facts: AccountFacts, now: datetime) -> Plan:
+    """Return REVOKE and DESTROY steps, orphans first, and a hold for everything that waits."""
+    tolerance = min((one.credential.policy.max_clock_skew for one in facts.credentials), default=None)
+    if tolerance is None:
+        return Plan()
+    hold = account_hold(facts, tolerance)
+    if hold is not None or facts.tokens is None:
+        return Plan(holds=(hold,) if hold else ())
+    verdicts: list[Step | Hold] = []
+    for one in facts.credentials:
+        verdicts.extend(_of_credential(one, facts.tokens, now))
+    verdicts.extend(_foreign(facts, facts.tokens))
+    steps = sorted(
+        (verdict for verdict in verdicts if isinstance(verdict, Step)),
+        key=lambda step: (_FIRST.index(step.reason) if step.reason in _FIRST else len(_FIRST), step.token_id or ""),
+    )
+    return Plan(tuple(steps), tuple(verdict for verdict in verdicts if isinstance(verdict, Hold)))
+
+
+def _of_credential(facts: CredentialFacts, tokens: TokenList, now: datetime) -> Iterator[Step | Hold]:
+    hold = hands_off(facts)
+    if hold is not None:
+        yield hold
+        return
+    journal = facts.ledger
+    if journal is None:
+        return
+    name = f"credential {facts.credential.name} (account {facts.credential.account})"
+    if journal.intent is not None:
+        sentence = f"Nothing of {name} is revoked while rotation {journal.intent.rotation_id} is under way."
+        yield _hold(facts, Reason.INTENT_OPEN, sentence)
+        return
+    current = journal.current
+    if current is not None and current.token_id is not None and tokens.by_id(current.token_id) is None:
+        young = current.promoted_at is not None and now - current.promoted_at <= facts.credential.policy.lastused_lag
+        yield _hold(
+            facts,
+            Reason.CURRENT_NOT_LIVE,
+            f"The current token {current.label} of {name} is not in the exchange's list; nothing else of it is revoked "
+            f"until it is. If services are answered 401, rotate it: rotator rotate {facts.credential.name}",
+            Severity.INFO if young else Severity.ERROR,
+        )
+        return
+    for record in journal.ledger:
+        verdict = _of_record(facts, journal, record, tokens, now)
+        if verdict is not None:
+            yield verdict
+    yield from _strays(facts, journal, tokens)
+
+
+def _of_record(
+    facts: CredentialFacts, journal: Journal, record: TokenRecord, tokens: TokenList, now: datetime
+) -> Step | Hold | None:
+    if record.token_id is None or record.token_id == facts.served_token_id:
+        return None
+    listed = tokens.by_id(record.token_id)
+    match record.state:
+        case RecordState.CURRENT:
+            return None
+        case RecordState.REVOKED:
+            if record.secret_destroyed:
+                return None
+            sentence = f"Old versions of the consumers' path still hold the secret of revoked token {record.label}."
+            return _step(facts, Action.DESTROY, Reason.SECRET_LEFT, sentence, record, None)
+        case RecordState.REVOKING:
+            sentence = f"The revocation of {record.label} was begun but the exchange's answer is not in the ledger."
+            return _step(facts, Action.REVOKE, Reason.REVOKE_UNFINISHED, sentence, record, listed)
+        case RecordState.ABANDONED:
+            sentence = f"{record.label} was abandoned: its token is an orphan, its secret is in no Vault path."
+            return _step(facts, Action.REVOKE, Reason.ORPHAN, sentence, record, listed)
+        case RecordState.SUPERSEDED:
+            return _superseded(facts, journal, record, tokens, now)
+
+
+def _superseded(
+    facts: CredentialFacts, journal: Journal, record: TokenRecord, tokens: TokenList, now: datetime
+) -> Step | Hold:
+    policy = facts.credential.policy
+    listed = tokens.by_id(record.token_id) if record.token_id else None
+    if record.superseded_at is None or record.derived_at is None:
+        sentence = f"When {record.label} was superseded is unknown; it is not revoked."
+        return _hold(facts, Reason.TIME_UNKNOWN, sentence, Severity.WARNING, record)
+    overlap = now - record.superseded_at
+    if overlap < policy.grace:
+        left = span(policy.grace - overlap)
+        return _hold(facts, Reason.IN_GRACE, f"{record.label} is in its grace for another {left}.", record=record)
+    since = f"{record.label} was superseded {span(overlap)} ago, its grace of {span(policy.grace)} is over"
+    if now - record.derived_at > policy.max_age:
+        sentence = f"{since}, and it is older than max_age {span(policy.max_age)}."
+        return _step(facts, Action.REVOKE, Reason.AGE_OVER, sentence, record, listed)
+    overlap_over = overlap >= policy.max_overlap
+    if listed is None:
+        # Absence proves nothing by itself: lists may lag or be cut short. Only the exchange's own answer ends it.
+        if overlap_over:
+            sentence = f"{since}; it is in no list any more, and the exchange is asked to confirm that it is gone."
+            return _step(facts, Action.REVOKE, Reason.OVERLAP_OVER, sentence, record, None)
+        return _hold(
+            facts, Reason.NOT_LISTED, f"{since}, but it is not in the list; it is asked for later.", record=record
+        )
+    last = listed.last_used_at
+    quiet_for = policy.quiet_period + policy.lastused_lag
+    if last is not None and now - last < quiet_for:
+        sentence = (
+            f"{since}, but a service used it {span(now - last)} ago; it must be quiet for {span(quiet_for)}. Find the "
+            f"reader that did not pick up the new version."
+        )
+        severity = Severity.WARNING if overlap_over else Severity.INFO
+        return _hold(facts, Reason.STILL_USED, sentence, severity, record)
+    if is_adopted(record, journal, tokens, policy):
+        sentence = f"{since}, it is quiet, and services use its successor."
+        return _step(facts, Action.REVOKE, Reason.GRACE_OVER, sentence, record, listed)
+    if overlap_over:
+        sentence = (
+            f"{since}, it is quiet, and max_overlap {span(policy.max_overlap)} has passed without a successor used."
+        )
+        return _step(facts, Action.REVOKE, Reason.OVERLAP_OVER, sentence, record, listed)
+    sentence = f"{since} and it is quiet, but no service has used its successor yet."
+    return _hold(facts, Reason.NOT_ADOPTED_YET, sentence, record=record)
+
+
+def _strays(facts: CredentialFacts, journal: Journal, tokens: TokenList) -> Iterator[Step]:
+    for token in tokens.tokens:
+        label = token.label
+        if label is None or not journal.owns_label(label) or token.token_id == facts.served_token_id:
+            continue
+        if journal.record_of(token.token_id) is None:
+            sentence = f"A live token carries our label {label}, but its secret is in no Vault path: an orphan."
+            yield Step(
+                action=Action.REVOKE,
+                account=facts.credential.account,
+                credential=facts.credential.name,
+                reason=Reason.ORPHAN,
+                sentence=sentence,
+                token_id=token.token_id,
+                label=label,
+                rotation_id=label.rsplit("/", 1)[-1],
+            )
+
+
+def _foreign(facts: AccountFacts, tokens: TokenList) -> Iterator[Hold]:
+    journals = [one.ledger for one in facts.credentials if one.ledger is not None]
+    if any(one.unreadable for one in facts.credentials):
+        return  # whose it is cannot be said before every journal was read
+    for token in tokens.tokens:
+        ours = any(
+            journal.owns_label(token.label)
+            or journal.record_of(token.token_id)
+            or (journal.intent and journal.intent.token and journal.intent.token.token_id == token.token_id)
+            for journal in journals
+        )
+        if not ours:
+            label = token.label or "(no label)"
+            sentence = f"Token {label} of account {facts.account} is not ours; it is never touched."
+            yield Hold(facts.account, "", Reason.FOREIGN, sentence, token_id=token.token_id)
+
+
+def may_end(record: TokenRecord, answer: RevokeResult, facts: CredentialFacts, now: datetime) -> bool:
+    """Whether the exchange's answer ends the ledger's entry.
+
+    A 200 does. A 404 does only for a token old enough to be listed: one that was minted a moment ago may not be
+    visible everywhere yet.
+    """
+    if answer is RevokeResult.REVOKED:
+        return True
+    born = record.derived_at or record.abandoned_at or record.revoking_at
+    return born is not None and now - born > facts.credential.policy.lastused_lag
+
+
+def _step(
+    facts: CredentialFacts,
+    action: Action,
+    reason: Reason,
+    sentence: str,
+    record: TokenRecord,
+    listed: ListedToken | None,
+) -> Step:
+    return Step(
+        action=action,
+        account=facts.credential.account,
+        credential=facts.credential.name,
+        reason=reason,
+        sentence=sentence,
+        token_id=record.token_id,
+        label=record.label,
+        rotation_id=record.rotation_id,
+        last_used_by_others=used_by_others(record, listed, facts.credential.policy),
+    )
+
+
+def _hold(
+    facts: CredentialFacts,
+    reason: Reason,
+    sentence: str,
+    severity: Severity = Severity.INFO,
+    record: TokenRecord | None = None,
+) -> Hold:
+    token_id = record.token_id if record else None
+    return Hold(facts.credential.account, facts.credential.name, reason, sentence, severity, token_id)

@@ -1,0 +1,136 @@
+"""When a credential is rotated, and how an open intent goes on."""
+
+from datetime import datetime, timedelta
+
+from config.schema import Policy
+from worker.journal import Failures, Intent
+from worker.models import Severity
+from worker.policy.facts import CredentialFacts
+from worker.policy.safety import hands_off
+from worker.policy.steps import Action, Hold, Plan, Reason, Step
+from worker.policy.wording import span
+
+ROTATION = (Action.MINT, Action.VERIFY, Action.PROMOTE, Action.CLOSE)
+_PURPOSE = {
+    Action.MINT: "write the intent, derive a token and stage its secret in the journal",
+    Action.VERIFY: "sign a harmless call with the staged secret as Vault holds it",
+    Action.PROMOTE: "make the staged token the current version at the consumers' path",
+    Action.CLOSE: "close the rotation in the ledger",
+    Action.ABANDON: "give the attempt up in the journal; its token, if it exists, is then an orphan and revoked",
+}
+
+
+def plan_rotation(facts: CredentialFacts, now: datetime, *, requested_at: datetime | None = None) -> Plan:
+    """Return the steps that this credential needs now: an open intent first, else a rotation when one is due.
+
+    Args:
+        facts: of the credential.
+        now: the present, UTC.
+        requested_at: when a person asked for a rotation; any promotion since then satisfies the request.
+    """
+    hold = hands_off(facts)
+    if hold is not None:
+        return Plan(holds=(hold,))
+    if facts.intent is not None:
+        return _plan_open_intent(facts, facts.intent, now)
+    return _plan_due(facts, now, requested_at)
+
+
+def _plan_open_intent(facts: CredentialFacts, intent: Intent, now: datetime) -> Plan:
+    policy, attempt = facts.credential.policy, f"rotation {intent.rotation_id} of {facts.credential.name}"
+    if intent.token is None:
+        waited = now - intent.opened_at
+        if waited < policy.derive_deadline:
+            return _held(
+                facts,
+                Reason.DERIVE_IN_FLIGHT,
+                f"The derive of {attempt} was asked for {span(waited)} ago and its answer may still be on its way; "
+                f"it is left alone for {span(policy.derive_deadline)}.",
+            )
+        sentence = f"The answer to the derive of {attempt} never came ({span(waited)}): its secret is lost."
+        return _steps(facts, (Action.ABANDON,), Reason.DERIVE_LOST, sentence, intent)
+    path_version = facts.path.version if facts.path else None
+    if facts.served_token_id == intent.token.token_id:
+        sentence = f"{attempt} is promoted already (version {path_version}) but not closed."
+        return _steps(facts, (Action.CLOSE,), Reason.PROMOTED_ALREADY, sentence, intent)
+    if path_version == intent.expected_version:
+        sentence = f"{attempt} was interrupted after its secret was staged; it goes on from there."
+        return _steps(facts, (Action.VERIFY, Action.PROMOTE, Action.CLOSE), Reason.ROLL_FORWARD, sentence, intent)
+    sentence = (
+        f"{attempt} can no longer be promoted: the consumers' path is at version {path_version}, past version "
+        f"{intent.expected_version} on which it was decided, and still serves the predecessor."
+    )
+    return _steps(facts, (Action.ABANDON,), Reason.FENCED, sentence, intent)
+
+
+def _plan_due(facts: CredentialFacts, now: datetime, requested_at: datetime | None) -> Plan:
+    credential, current = facts.credential, facts.current
+    policy, name = credential.policy, f"Credential {credential.name} (account {credential.account})"
+    promoted_at = current.promoted_at if current else None
+    if requested_at is not None and (promoted_at is None or promoted_at < requested_at):
+        return _steps(facts, ROTATION, Reason.REQUESTED, f"{name} is rotated because a person asked for it.")
+    if current is None or promoted_at is None:
+        reason, sentence = Reason.NEVER_ISSUED, f"{name} has never been issued a token."
+    else:
+        age = now - promoted_at
+        if age < -policy.max_clock_skew:
+            return _held(
+                facts,
+                Reason.TIME_UNKNOWN,
+                f"{name} was promoted at {promoted_at:%Y-%m-%d %H:%M:%S} UTC, in the future of this machine's clock: "
+                f"whether it is due is unknown. Correct the clock that is off.",
+                Severity.WARNING,
+            )
+        if age < policy.rotation_period:
+            left = policy.rotation_period - age
+            return _held(facts, Reason.NOT_DUE, f"{name} is {span(age)} old; it is due in {span(left)}.")
+        reason = Reason.OVERDUE if age > policy.max_age else Reason.PERIOD_REACHED
+        limit = f"max_age {span(policy.max_age)}" if reason is Reason.OVERDUE else span(policy.rotation_period)
+        sentence = f"{name} is {span(age)} old, past {limit}."
+    wait = backoff_left(facts.ledger.failures if facts.ledger else Failures(), policy, now)
+    if wait > timedelta():
+        failures = facts.ledger.failures if facts.ledger else Failures()
+        return _held(
+            facts,
+            Reason.BACKING_OFF,
+            f"{sentence} The last {failures.count} attempts failed ({failures.last_reason}); the next one is in "
+            f"{span(wait)}.",
+        )
+    return _steps(facts, ROTATION, reason, sentence)
+
+
+def backoff_left(failures: Failures, policy: Policy, now: datetime) -> timedelta:
+    """Return how long the next attempt still waits: `backoff_base` doubled for each further failure, capped.
+
+    A failure that lies in the future of our clock counts as one that happened now: the wait is never longer than
+    the cap.
+    """
+    if failures.count == 0 or failures.last_at is None:
+        return timedelta()
+    doublings: int = 2 ** min(failures.count - 1, 20)
+    wait = min(policy.backoff_cap, policy.backoff_base * doublings)
+    return max(timedelta(), wait - max(timedelta(), now - failures.last_at))
+
+
+def _held(facts: CredentialFacts, reason: Reason, sentence: str, severity: Severity = Severity.INFO) -> Plan:
+    return Plan(holds=(Hold(facts.credential.account, facts.credential.name, reason, sentence, severity),))
+
+
+def _steps(
+    facts: CredentialFacts, actions: tuple[Action, ...], reason: Reason, why: str, intent: Intent | None = None
+) -> Plan:
+    return Plan(
+        steps=tuple(
+            Step(
+                action=action,
+                account=facts.credential.account,
+                credential=facts.credential.name,
+                reason=reason,
+                sentence=f"{why} Next: {_PURPOSE[action]}.",
+                token_id=intent.token.token_id if intent and intent.token else None,
+                label=intent.label if intent else None,
+                rotation_id=intent.rotation_id if intent else None,
+            )
+            for action in actions
+        )
+    )

@@ -1,0 +1,106 @@
+"""When to keep hands off a credential or an account: unknown means "do nothing and say so"."""
+
+from datetime import timedelta
+
+from worker.journal import Journal
+from worker.models import ConsumersPath, PathContent, PathLocation, Severity
+from worker.policy.facts import AccountFacts, CredentialFacts
+from worker.policy.steps import Hold, Reason
+from worker.policy.wording import span
+
+
+def hands_off(facts: CredentialFacts) -> Hold | None:
+    """Return why nothing may be rotated, revoked or flagged for this credential, or None when all agrees.
+
+    The journal and the consumers' path must tell one story: the path serves the ledger's current token, or the one
+    that the open intent staged, or (before the first promote) nothing.
+    """
+    name = f"credential {facts.credential.name} (account {facts.credential.account})"
+    if facts.unreadable is not None or facts.path is None:
+        return _hold(facts, Reason.UNREADABLE, f"Nothing is decided for {name}: {facts.unreadable}", Severity.WARNING)
+    journal, path = facts.ledger, facts.path
+    if journal is not None and not _is_of(journal, facts):
+        return _hold(
+            facts,
+            Reason.MOVED,
+            f"The journal at this path belongs to credential {journal.credential} of account {journal.account} at "
+            f"{journal.location}, but the configuration now says {name}. Nothing is done until a person decides; "
+            f"put the old name, account and path back, or give the credential a path of its own.",
+        )
+    if path.document is not None and path.document.sequence > (journal.sequence if journal else 0):
+        return _hold(
+            facts,
+            Reason.JOURNAL_BEHIND,
+            f"The path of {name} serves sequence {path.document.sequence}, ahead of the journal's "
+            f"{journal.sequence if journal else 'missing one'}: the journal was lost or restored from a backup. "
+            f"Nothing is derived or revoked until a person has compared both.",
+        )
+    return _drift(facts, journal, path, name)
+
+
+def _is_of(journal: Journal, facts: CredentialFacts) -> bool:
+    credential = facts.credential
+    return (
+        journal.credential == credential.name
+        and journal.account == credential.account
+        and journal.location == PathLocation(credential.mount, credential.path)
+    )
+
+
+def _drift(facts: CredentialFacts, journal: Journal | None, path: ConsumersPath, name: str) -> Hold | None:
+    current = journal.current if journal else None
+    where = f"{facts.credential.mount}/{facts.credential.path}"
+    if current is None:
+        staged = journal.intent.token if journal and journal.intent else None
+        ours = path.document is not None and staged is not None and path.document.token_id == staged.token_id
+        if ours or path.content in {PathContent.EMPTY, PathContent.TOMBSTONE}:
+            return None
+        return _hold(
+            facts,
+            Reason.NOT_ADOPTED,
+            f"{where} already holds version {path.version}, which no journal of {name} knows. It is left as it is; "
+            f"move that secret away, or give the credential another path.",
+        )
+    expected = {current.token_id}
+    if journal is not None and journal.intent is not None and journal.intent.token is not None:
+        expected.add(journal.intent.token.token_id)
+    if path.document is not None and path.document.token_id in expected:
+        return None
+    found = path.document.label if path.document else f"a version ({path.content.value}) that is not ours"
+    return _hold(
+        facts,
+        Reason.DRIFTED,
+        f"{where} should serve {current.label} of {name}, but holds {found} (version {path.version}): another hand "
+        f"changed it. Nothing is overwritten, rotated or revoked; restore the version that served {current.label}.",
+    )
+
+
+def _hold(facts: CredentialFacts, reason: Reason, sentence: str, severity: Severity = Severity.ERROR) -> Hold:
+    return Hold(facts.credential.account, facts.credential.name, reason, sentence, severity)
+
+
+def account_hold(facts: AccountFacts, tolerance: timedelta) -> Hold | None:
+    """Return why nothing may be revoked in this account now: no list, an unknown clock, or clocks apart.
+
+    Args:
+        facts: of the account.
+        tolerance: by how much our, the exchange's and Vault's clock may differ.
+    """
+    name = f"account {facts.account}"
+    if facts.tokens is None:
+        sentence = f"The tokens of {name} could not be listed: {facts.list_error}"
+        return Hold(facts.account, "", Reason.UNREADABLE, sentence, Severity.WARNING)
+    skews = {"the exchange": facts.exchange_skew, "Vault": facts.vault_skew}
+    for whose, skew in skews.items():
+        if skew is None:
+            sentence = f"Nothing is revoked for {name}: the clock of {whose} is unknown."
+            return Hold(facts.account, "", Reason.TIME_UNKNOWN, sentence, Severity.WARNING)
+    exchange, vault = facts.exchange_skew or timedelta(), facts.vault_skew or timedelta()
+    apart = max(abs(exchange), abs(vault), abs(exchange - vault))
+    if apart > tolerance:
+        sentence = (
+            f"Nothing is revoked for {name}: clocks are {span(apart)} apart (exchange {span(exchange)}, Vault "
+            f"{span(vault)} from this machine's). Correct the clock that is off."
+        )
+        return Hold(facts.account, "", Reason.CLOCKS_DIFFER, sentence, Severity.ERROR)
+    return None
