@@ -1,0 +1,62 @@
+"""Leases: one worker at a time for one credential, to spare work. Vault's check-and-set decides."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import redis
+import structlog
+from redis.exceptions import LockError
+from redis.lock import Lock
+
+from worker.ports import Clock
+from worker.redis.breaker import Breaker
+
+LEASE_PREFIX = "rotator:lease:"
+
+_log = structlog.get_logger(__name__)
+
+
+class RedisLeases:
+    """`worker.ports.Leases` in Redis.
+
+    A lease that expired or was lost with its server can have two holders at once. That is harmless, since every
+    write to Vault is check-and-set; so when Redis is down, everybody may proceed.
+
+    Args:
+        client: answers strings and repeats no command by itself.
+        clock: measures how long a failed Redis is left alone.
+    """
+
+    def __init__(self, *, client: redis.Redis, clock: Clock) -> None:
+        self._client = client
+        self._breaker = Breaker(clock=clock)
+
+    @contextmanager
+    def hold(self, name: str, ttl: timedelta) -> Iterator[bool]:
+        """Enter with True when held, or when Redis is down; with False when another holds it.
+
+        Args:
+            name: of the lease.
+            ttl: after that much time the lease is anybody's, whether it was given back or not.
+        """
+        lock = self._client.lock(LEASE_PREFIX + name, timeout=ttl.total_seconds(), thread_local=False)
+        answer = self._breaker.ask(
+            lambda: lock.acquire(blocking=False),
+            otherwise=f"went on without the lease {name}; Vault's check-and-set still admits only one",
+        )
+        try:
+            yield answer is not False
+        finally:
+            if answer:
+                self._breaker.ask(
+                    lambda: self._release(lock, name),
+                    otherwise=f"could not give back the lease {name}; it ends by itself",
+                )
+
+    def _release(self, lock: Lock, name: str) -> None:
+        try:
+            lock.release()
+        except LockError:
+            # It expired, and may be somebody else's by now: redis-py has released nothing.
+            _log.info("lease_outlived", lease=name)
