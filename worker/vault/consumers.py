@@ -1,0 +1,67 @@
+"""The paths that trading services read, as `worker.ports.ConsumersStore`."""
+
+from collections.abc import Mapping
+
+from config.schema import FieldNames
+from worker.models import ConsumersPath, PathContent, PathLocation, ServedDocument, WriteReceipt
+from worker.vault.documents import check_field_names, holds_token, parse_served, served_data, tombstone_data
+from worker.vault.kv import Kv
+
+
+class VaultConsumers:
+    """`worker.ports.ConsumersStore` on KV v2.
+
+    Args:
+        kv: the engine.
+        fields: the names of the token's two fields, for each path that does not use the default names.
+        max_versions: set on the paths that this store creates.
+
+    Raises:
+        ValueError: two fields of a served document would get one name.
+    """
+
+    def __init__(self, *, kv: Kv, fields: Mapping[PathLocation, FieldNames], max_versions: int) -> None:
+        for names in fields.values():
+            check_field_names(names)
+        self._kv = kv
+        self._fields = dict(fields)
+        self._max_versions = max_versions
+
+    def read(self, location: PathLocation) -> ConsumersPath:
+        """Return the latest version there; see `worker.ports.ConsumersStore.read`."""
+        latest = self._kv.read(location)
+        if latest is None:
+            return ConsumersPath(version=0, created_time=None, content=PathContent.EMPTY)
+        content, document = parse_served(latest.data, self._fields_at(location))
+        return ConsumersPath(
+            version=latest.version, created_time=latest.created_time, content=content, document=document
+        )
+
+    def write(self, location: PathLocation, document: ServedDocument, *, cas: int) -> WriteReceipt:
+        """Write the document as the version after `cas`; see `worker.ports.ConsumersStore.write`."""
+        data = served_data(document, self._fields_at(location))
+        return self._kv.write(location, data, cas=cas, max_versions=self._max_versions)
+
+    def write_tombstone(self, location: PathLocation, *, cas: int) -> WriteReceipt:
+        """Write a document that serves nothing, to fence an empty path; raises as `write` does."""
+        return self._kv.write(location, tombstone_data(), cas=cas, max_versions=self._max_versions)
+
+    def destroy_secret(self, location: PathLocation, token_id: str) -> tuple[int, ...]:
+        """Destroy every version but the latest that holds that token; return the version numbers destroyed.
+
+        Which versions those are is read from their data. A version that a person deleted cannot be read, so it is
+        left to them. Raises TransientError or PermanentError; repeating is safe.
+        """
+        doomed = tuple(
+            number for number in self._kv.older_live_versions(location) if self._holds(location, number, token_id)
+        )
+        if doomed:
+            self._kv.destroy(location, doomed)
+        return doomed
+
+    def _holds(self, location: PathLocation, number: int, token_id: str) -> bool:
+        version = self._kv.read(location, version=number)
+        return version is not None and holds_token(version.data, token_id)
+
+    def _fields_at(self, location: PathLocation) -> FieldNames:
+        return self._fields.get(location, FieldNames())

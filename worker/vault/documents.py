@@ -1,0 +1,148 @@
+"""What the worker writes to Vault and how it reads it back: pure translations between documents and facts."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from config.schema import FieldNames
+from worker.errors import VaultDocumentError
+from worker.journal import Journal
+from worker.models import PathContent, PathLocation, ServedDocument
+
+WRITE_ID: Final = "write_id"
+"""The field that names one attempt to write; the only proof that an attempt landed."""
+
+_TOMBSTONE: Final = "tombstone"
+_JOURNAL: Final = "journal"
+
+
+class _Served(BaseModel):
+    # A person may add a field of their own to a served document: it stays ours.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    token_id: str = Field(min_length=1)
+    secret: SecretStr = Field(min_length=1)
+    scopes: tuple[str, ...]
+    label: str
+    account: str
+    api_url: str
+    derived_at: AwareDatetime
+    promoted_at: AwareDatetime
+    rotation_id: str
+    sequence: int
+    write_id: str = Field(min_length=1)
+
+
+_OTHER_FIELDS: Final = frozenset(_Served.model_fields) - {"token_id", "secret"} | {_TOMBSTONE}
+
+
+def check_field_names(fields: FieldNames) -> None:
+    """Raise ValueError when these names would make two fields of a served document one."""
+    names = (fields.token_id, fields.secret)
+    if names[0] == names[1] or _OTHER_FIELDS.intersection(names):
+        raise ValueError(
+            f"the field names {names[0]!r} and {names[1]!r} collide with each other or with our own fields"
+        )
+
+
+def served_data(document: ServedDocument, fields: FieldNames) -> dict[str, Any]:
+    """Return the JSON-ready data of a served document, the secret in the clear: for Vault and nothing else."""
+    return {
+        fields.token_id: document.token_id,
+        fields.secret: document.secret.get_secret_value(),
+        "scopes": list(document.scopes),
+        "label": document.label,
+        "account": document.account,
+        "api_url": document.api_url,
+        "derived_at": _iso(document.derived_at),
+        "promoted_at": _iso(document.promoted_at),
+        "rotation_id": document.rotation_id,
+        "sequence": document.sequence,
+    }
+
+
+def tombstone_data() -> dict[str, Any]:
+    """Return the data that fences a path which had nothing to serve."""
+    return {_TOMBSTONE: True}
+
+
+def parse_served(data: Mapping[str, Any] | None, fields: FieldNames) -> tuple[PathContent, ServedDocument | None]:
+    """Return what a version's data is, with the document when it is one of ours.
+
+    Args:
+        data: None for a deleted or destroyed version.
+        fields: the names of the two fields that services feed to their client.
+    """
+    if data is None:
+        return PathContent.FOREIGN, None
+    if data.get(_TOMBSTONE) is True and isinstance(data.get(WRITE_ID), str):
+        return PathContent.TOMBSTONE, None
+    renamed = {
+        **{name: value for name, value in data.items() if name in _OTHER_FIELDS},
+        "token_id": data.get(fields.token_id),
+        "secret": data.get(fields.secret),
+    }
+    try:
+        served = _Served.model_validate(renamed)
+    except ValidationError:
+        return PathContent.FOREIGN, None
+    return PathContent.DOCUMENT, ServedDocument(
+        token_id=served.token_id,
+        secret=served.secret,
+        scopes=served.scopes,
+        label=served.label,
+        account=served.account,
+        api_url=served.api_url,
+        derived_at=served.derived_at.astimezone(UTC),
+        promoted_at=served.promoted_at.astimezone(UTC),
+        rotation_id=served.rotation_id,
+        sequence=served.sequence,
+    )
+
+
+def holds_token(data: Mapping[str, Any] | None, token_id: str) -> bool:
+    """Whether that version's data names the token in any field: the field names may have been set anew since."""
+    return data is not None and token_id in data.values()
+
+
+def journal_data(journal: Journal) -> dict[str, Any]:
+    """Return the JSON-ready data of a journal, a staged secret in the clear: for Vault and nothing else."""
+    return {_JOURNAL: journal.to_document()}
+
+
+def parse_journal(data: Mapping[str, Any] | None, where: PathLocation) -> Journal:
+    """Return the journal in a version's data.
+
+    Args:
+        data: None for a deleted or destroyed version.
+        where: the journal's own path, for the message.
+
+    Raises:
+        VaultDocumentError: it was deleted, is damaged, or has a schema that this worker does not know.
+    """
+    if data is None:
+        raise VaultDocumentError(
+            f"The journal at {where} was deleted or destroyed. It alone knows which tokens are ours: undelete it or "
+            "restore it from a backup; until then nothing is derived or revoked for its credential."
+        )
+    document = data.get(_JOURNAL)
+    if isinstance(document, dict) and (schema := document.get("schema_version")) != 1:
+        raise VaultDocumentError(
+            f"The journal at {where} has schema version {schema!r:.20}, and this worker knows only 1: it was written "
+            "by another release. Run that release; this one leaves the credential alone."
+        )
+    try:
+        return Journal.model_validate(document)
+    except ValidationError as exc:
+        # The error's text quotes what it could not read, and that may be a staged secret.
+        fields = sorted({".".join(str(part) for part in error["loc"]) or "document" for error in exc.errors()})
+    raise VaultDocumentError(
+        f"The journal at {where} is damaged ({', '.join(fields[:5])}). Restore it from a backup; until then nothing "
+        "is derived or revoked for its credential."
+    )
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
