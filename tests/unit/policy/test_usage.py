@@ -1,0 +1,138 @@
+"""Who used a token, and when a credential counts as stale."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.schema import Policy
+from tests.build import NOON, account, ago, facts, intent, journal, listed, path, record, served
+from worker.journal import RecordState, StaleFlag, VerifyWindow
+from worker.models import ListedToken, PathContent, TokenList
+from worker.policy.plan import plan_flags
+from worker.policy.steps import Action, Reason
+from worker.policy.usage import new_flag, stale_verdict, used_by_others
+
+CURRENT, SUPERSEDED, REVOKED = RecordState.CURRENT, RecordState.SUPERSEDED, RecordState.REVOKED
+POLICY = Policy()
+
+
+def windowed(closed: bool = True) -> VerifyWindow:  # noqa: FBT001, FBT002 - reads well where it is used
+    return VerifyWindow(opened_at=ago(hours=10), closed_at=ago(hours=10) + timedelta(seconds=2) if closed else None)
+
+
+@pytest.mark.parametrize(
+    "used, counts",
+    [
+        (ago(hours=10) + timedelta(seconds=1), False),
+        (ago(hours=10) - timedelta(seconds=29), False),
+        (ago(hours=10) + timedelta(minutes=15, seconds=31), False),
+        (ago(hours=10) + timedelta(minutes=15, seconds=33), True),
+        (ago(hours=10) - timedelta(seconds=31), True),
+        (ago(minutes=1), True),
+    ],
+    ids=[
+        "inside our verify window",
+        "before it, within the clocks' tolerance",
+        "after it, within lag and the clocks' tolerance",
+        "just past lag and tolerance",
+        "just before tolerance",
+        "long after it",
+    ],
+)
+def test_a_use_counts_as_somebody_elses_only_outside_our_verify_window(used: datetime, counts: bool) -> None:  # noqa: FBT001 - a table
+    one = record(1, CURRENT, promoted=ago(hours=10), windows=(windowed(),))
+    assert used_by_others(one, listed(1, used=used), POLICY) == (used if counts else None)
+
+
+def test_no_use_counts_while_our_verify_window_is_open() -> None:
+    one = record(1, CURRENT, promoted=ago(hours=10), windows=(windowed(closed=False),))
+    assert used_by_others(one, listed(1, used=ago(minutes=1)), POLICY) is None
+
+
+def test_the_last_use_kept_in_the_ledger_survives_the_token() -> None:
+    ended = record(1, REVOKED, promoted=ago(days=3), last_used_by_others=ago(days=2))
+    assert used_by_others(ended, None, POLICY) == ago(days=2)
+
+
+def verdict(*records: object, tokens: tuple[ListedToken, ...], **of_policy: timedelta) -> tuple[str, datetime] | None:
+    found = stale_verdict(journal(*records), TokenList(tokens, NOON), Policy(**of_policy), NOON)  # type: ignore[arg-type]
+    return (found.kind, found.since) if found else None
+
+
+def test_a_dead_service_is_stale_although_its_token_is_new() -> None:
+    dead = record(1, REVOKED, promoted=ago(days=30), last_used_by_others=ago(days=20))
+    fresh = record(2, CURRENT, promoted=ago(days=1))
+    assert verdict(dead, fresh, tokens=(listed(2),)) == ("stale", ago(days=20))
+
+
+def test_a_service_in_use_is_not_stale() -> None:
+    assert verdict(record(2, CURRENT, promoted=ago(days=30)), tokens=(listed(2, used=ago(days=1)),)) is None
+
+
+def test_use_of_the_superseded_token_keeps_the_credential_alive() -> None:
+    old = record(1, SUPERSEDED, promoted=ago(days=30), superseded=ago(days=1))
+    fresh = record(2, CURRENT, promoted=ago(days=1))
+    assert verdict(old, fresh, tokens=(listed(1, used=ago(hours=1)), listed(2))) is None
+
+
+def test_a_credential_nobody_ever_used_is_unused_after_unused_after() -> None:
+    first = record(1, REVOKED, promoted=ago(days=4))
+    fresh = record(2, CURRENT, promoted=ago(hours=1))
+    assert verdict(first, fresh, tokens=(listed(2),)) == ("unused", ago(days=4))
+
+
+def test_our_own_verify_calls_do_not_make_an_unused_credential_look_used() -> None:
+    first = record(1, CURRENT, promoted=ago(days=4))
+    assert verdict(first, tokens=(listed(1, used=ago(days=4) + timedelta(seconds=1)),)) == ("unused", ago(days=4))
+
+
+def test_a_new_credential_is_not_judged_yet() -> None:
+    assert verdict(record(1, CURRENT, promoted=ago(days=1)), tokens=(listed(1),)) is None
+
+
+UNUSED = record(1, CURRENT, promoted=ago(days=4))
+
+
+def test_a_verdict_that_begins_is_flagged_with_its_evidence() -> None:
+    plan = plan_flags(account(facts(journal(UNUSED), served(1)), tokens=(listed(1),)), NOON)
+    assert [(step.action, step.reason, step.token_id) for step in plan.steps] == [(Action.FLAG, Reason.UNUSED, "t1")]
+
+
+def test_a_verdict_that_was_announced_is_not_announced_again() -> None:
+    flag = StaleFlag(kind="unused", token_id="t1", since=ago(days=1))
+    plan = plan_flags(account(facts(journal(UNUSED, stale_flag=flag), served(1)), tokens=(listed(1),)), NOON)
+    assert plan.steps == ()
+
+
+def test_a_verdict_that_ends_is_unflagged() -> None:
+    flag = StaleFlag(kind="unused", token_id="t1", since=ago(days=1))
+    flagged = facts(journal(UNUSED, stale_flag=flag), served(1))
+    plan = plan_flags(account(flagged, tokens=(listed(1, used=ago(minutes=1)),)), NOON)
+    assert [(step.action, step.reason) for step in plan.steps] == [(Action.UNFLAG, Reason.USED_AGAIN)]
+
+
+def test_a_journal_with_an_open_intent_is_left_to_its_rotation() -> None:
+    busy = facts(journal(UNUSED, intent=intent(9)), served(1))
+    assert plan_flags(account(busy, tokens=(listed(1),)), NOON).steps == ()
+
+
+def test_staleness_is_not_judged_without_a_list() -> None:
+    assert plan_flags(account(facts(journal(UNUSED), served(1)), tokens=None), NOON).steps == ()
+
+
+def test_staleness_is_not_judged_for_a_path_that_another_hand_changed() -> None:
+    drifted = facts(journal(UNUSED), path(PathContent.FOREIGN, 9))
+    plan = plan_flags(account(drifted, tokens=(listed(1),)), NOON)
+    assert (plan.steps, [hold.reason for hold in plan.holds]) == ((), [Reason.DRIFTED])
+
+
+@given(used=st.none() | st.integers(0, 100 * 86_400), promoted=st.integers(0, 100 * 86_400))
+def test_planning_again_after_flagging_gives_nothing(used: int | None, promoted: int) -> None:
+    last = None if used is None else ago(seconds=used)
+    one = journal(record(1, CURRENT, promoted=ago(seconds=promoted)))
+    tokens = (listed(1, used=last),)
+    for step in plan_flags(account(facts(one, served(1)), tokens=tokens), NOON).steps:
+        flagged = one.model_copy(update={"stale_flag": new_flag(step, NOON)})
+        assert plan_flags(account(facts(flagged, served(1)), tokens=tokens), NOON).steps == ()
