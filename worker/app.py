@@ -1,1 +1,142 @@
-"""The Celery application."""
+"""The Celery application: `celery -A worker.app worker`, `celery -A worker.app beat`.
+
+Importing this module reads nothing. The settings are loaded when Celery first asks for its configuration, and the
+clients are built when a worker starts.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cached_property
+from typing import Any
+
+import structlog
+from celery import Celery, Task
+from celery.loaders.app import AppLoader
+from celery.signals import beat_init, setup_logging, task_postrun, task_prerun, worker_init, worker_shutdown
+
+from config.celery import celery_config
+from config.logs import configure_logging
+from config.schema import Settings
+from config.sentry import init_sentry
+from config.settings import SettingsError, load_settings
+from worker.heartbeat import HeartbeatStep
+from worker.wiring import Container, build_container
+
+EXIT_CONFIGURATION = 2
+"""Exit code of a process whose configuration has mistakes."""
+
+_log = structlog.get_logger(__name__)
+
+
+class RotatorTask(Task[Any, Any]):
+    """The base of every task: knows the application's type."""
+
+    abstract = True
+
+    @property
+    def app(self) -> "RotatorApp":
+        """The application that runs this task."""
+        return super().app  # type: ignore[return-value]  # worker.tasks is imported by no other application
+
+
+class SettingsLoader(AppLoader):
+    """Gives Celery its configuration from the rotator's settings."""
+
+    app: "RotatorApp"
+
+    def read_configuration(self, env: str = "") -> dict[str, Any]:
+        """Return Celery's configuration."""
+        del env
+        return celery_config(self.app.settings)
+
+
+class RotatorApp(Celery):
+    """Celery with the rotator's settings and, in a worker, its clients.
+
+    Args:
+        load: returns the settings; called once, when they are first needed.
+    """
+
+    def __init__(self, load: Callable[[], Settings]) -> None:
+        self._load_settings = load
+        self._clients = ExitStack()
+        self._container: Container | None = None
+        super().__init__("rotator", loader=SettingsLoader, include=["worker.tasks"])
+        self.steps["worker"].add(HeartbeatStep)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings of this process."""
+        return self._load_settings()
+
+    @property
+    def container(self) -> Container:
+        """The clients of this worker; raises RuntimeError in a process that is not a worker."""
+        if self._container is None:
+            raise RuntimeError("The clients are not built: only a started worker has them.")
+        return self._container
+
+    def use(self, container: Container) -> None:
+        """Let tasks work with that container."""
+        self._container = container
+
+    def open_container(self) -> None:
+        """Build the clients; raises what `build_container` raises."""
+        self.use(self._clients.enter_context(build_container(self.settings)))
+
+    def close_container(self) -> None:
+        """Close the clients, if there are any. May be called again."""
+        self._container = None
+        self._clients.close()
+
+
+def settings_or_exit() -> Settings:
+    """Return the settings; when they have mistakes, list all of them on standard error and exit with 2."""
+    try:
+        return load_settings(os.environ)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(EXIT_CONFIGURATION) from None
+
+
+app = RotatorApp(settings_or_exit)
+
+
+@setup_logging.connect
+def _set_up_logging(*, loglevel: int, **_: object) -> None:
+    configure_logging(loglevel)
+
+
+@beat_init.connect
+def _start_beat(**_: object) -> None:
+    init_sentry(app.settings.infrastructure)
+
+
+@worker_init.connect
+def _start_worker(**_: object) -> None:
+    try:
+        init_sentry(app.settings.infrastructure)
+        app.open_container()
+    except Exception:  # noqa: BLE001 - whatever it is, it ends the process
+        # Celery only logs what a signal's receiver raises, and would go on with a worker that can do nothing.
+        _log.exception("worker_cannot_start")
+        raise SystemExit(1) from None
+
+
+@worker_shutdown.connect
+def _stop_worker(**_: object) -> None:
+    app.close_container()
+
+
+@task_prerun.connect
+def _begin_task(*, task_id: str, task: Task[Any, Any], **_: object) -> None:
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(task_id=task_id, task=task.name)
+
+
+@task_postrun.connect
+def _end_task(**_: object) -> None:
+    # The pool's threads are used again.
+    structlog.contextvars.clear_contextvars()

@@ -1,0 +1,94 @@
+"""Celery's settings. Redis is the broker, nothing is stored as a result, and a message carries names only."""
+
+from typing import Any
+
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+from config.schedule import beat_schedule
+from config.schema import Settings
+
+QUEUE = "rotator"
+CONCURRENCY = 16
+
+
+def celery_config(settings: Settings) -> dict[str, Any]:
+    """Return the whole configuration of worker and beat. It holds the Redis password in the clear: never log it."""
+    return {**_broker(settings), **_messages(), **_worker(), **_beat(settings)}
+
+
+def _broker(settings: Settings) -> dict[str, Any]:
+    return {
+        "broker_url": settings.infrastructure.redis_url.get_secret_value(),
+        "broker_connection_retry_on_startup": True,
+        # For ever: a worker that gave up would have to be restarted by a person after a long outage.
+        "broker_connection_max_retries": None,
+        "broker_transport_options": {
+            # Past this an unacknowledged task runs again, beside itself. Tasks are acknowledged when taken, so it
+            # only bounds how long a task lost between Redis and a worker stays lost.
+            "visibility_timeout": 900,
+            "unacked_restore_interval": 10,
+            "unacked_restore_throttle": 1,
+            # Without these a publish to a Redis that hangs blocks for half a minute.
+            "socket_timeout": 10,
+            "socket_connect_timeout": 3,
+            "socket_keepalive": True,
+        },
+    }
+
+
+def _messages() -> dict[str, Any]:
+    return {
+        "task_default_queue": QUEUE,
+        "accept_content": ["json"],
+        "task_serializer": "json",
+        "result_backend": None,
+        "task_ignore_result": True,
+        "result_expires": None,
+        "task_send_sent_event": False,
+        # Early: a task is only a wake-up. One that is lost is made up for by the next sweep, while one that is
+        # delivered again runs beside itself.
+        "task_acks_late": False,
+        # Once, to get over a connection that Redis closed; a sweep that cannot be sent now is due again soon.
+        "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0.2, "interval_step": 0, "interval_max": 0.2},
+        "timezone": "UTC",
+        "enable_utc": True,
+    }
+
+
+def _worker() -> dict[str, Any]:
+    return {
+        # Threads: the work is waiting for the network; and no time limit can kill one between derive and stage.
+        "worker_pool": "threads",
+        "worker_concurrency": CONCURRENCY,
+        "worker_prefetch_multiplier": 1,
+        "worker_disable_prefetch": True,
+        # Who can write to Redis may wake the worker up, not shut it down. With it on, a restart of Redis also ends
+        # the worker (as it does without the flags --without-gossip --without-mingle; see Procfile).
+        "worker_enable_remote_control": False,
+        "worker_send_task_events": False,
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+    }
+
+
+def _beat(settings: Settings) -> dict[str, Any]:
+    return {
+        "beat_schedule": beat_schedule(settings.schedule),
+        # Celery RedBeat with a heartbeat: any number of beats may run, the one that holds the lock sends.
+        "beat_scheduler": "worker.heartbeat:PulsingScheduler",
+        "beat_max_loop_interval": 5,
+        # How late a missed cron entry may still start, in seconds.
+        "beat_cron_starting_deadline": 3600,
+        "redbeat_redis_url": settings.infrastructure.redis_url.get_secret_value(),
+        "redbeat_key_prefix": "rotator:beat:",
+        # A leader that was killed is replaced after this many seconds. The default is 25 minutes.
+        "redbeat_lock_timeout": 30,
+        "redbeat_redis_options": {
+            "socket_timeout": 10,
+            "socket_connect_timeout": 3,
+            "socket_keepalive": True,
+            # What beat asks is safe to ask again, and without a retry it ends at the first broken connection.
+            "retry": Retry(ExponentialBackoff(cap=2, base=0.2), 10),
+        },
+    }
