@@ -121,7 +121,7 @@ class Options(_Frozen):
     id_style: Literal["plain", "awkward"] = "plain"
     list_delay: float = Field(default=0, ge=0)
     last_used_lag: float = Field(default=0, ge=0)
-    last_used_precision: float = Field(default=0.001, gt=0)
+    last_used_precision: float = Field(default=0.001, ge=0.001)
     retry_after: Literal["seconds", "date"] = "seconds"
 
 

@@ -1,0 +1,47 @@
+"""A uvicorn protocol whose connections an application may cut, which ASGI by itself has no word for."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+_CUTTER = "sandbox.cutter"
+
+
+class CuttableProtocol(H11Protocol):
+    """HTTP/1.1 with each request's scope carrying the means to end its connection."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        inner: ASGIApp = self.app
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            scope[_CUTTER] = self
+            await inner(scope, receive, send)
+
+        self.app = app
+
+    def cut(self, *, reset: bool) -> None:
+        """End the connection now: with a TCP reset, or closed in good order but in the middle of HTTP."""
+        if reset:
+            endpoint = self.transport.get_extra_info("socket")
+            with contextlib.suppress(OSError):  # gone already
+                endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+
+async def cut(scope: Scope, receive: Receive, *, reset: bool) -> None:
+    """Cut the connection that this request came by, and return when it is gone.
+
+    Returning earlier would make uvicorn report an application that forgot to answer.
+    """
+    protocol: CuttableProtocol = scope[_CUTTER]
+    protocol.cut(reset=reset)
+    while (await receive())["type"] != "http.disconnect":
+        await asyncio.sleep(0)
