@@ -31,7 +31,7 @@ class _View(BaseModel):
 
 
 class TokenView(_View):
-    """One token. `listed` is None when the exchange's list could not be read; `grace_ends_at` is for superseded ones."""
+    """One token. `listed` is None when the list could not be read; `grace_ends_at` is for superseded ones."""
 
     token_id: str
     label: str | None
@@ -67,7 +67,16 @@ class HoldView(_View):
     token_id: str | None = None
 
 
-class CredentialView(_View):
+class _Watched(_View):
+    holds: tuple[HoldView, ...] = ()
+
+    @property
+    def alerts(self) -> tuple[HoldView, ...]:
+        """The holds that a person should look at."""
+        return tuple(hold for hold in self.holds if hold.severity is not Severity.INFO)
+
+
+class CredentialView(_Watched):
     """One credential: its current token's age against its period, all its tokens, and what is the matter with it.
 
     `age` and `due_at` are None before the first token (then it is due now) and when the journal cannot be read.
@@ -87,12 +96,6 @@ class CredentialView(_View):
     stale: StaleView | None = None
     failures: int = 0
     unreadable: str | None = None
-    holds: tuple[HoldView, ...] = ()
-
-    @property
-    def alerts(self) -> tuple[HoldView, ...]:
-        """The holds that a person should look at."""
-        return tuple(hold for hold in self.holds if hold.severity is not Severity.INFO)
 
     @property
     def needs_attention(self) -> bool:
@@ -102,19 +105,13 @@ class CredentialView(_View):
         return bool(self.alerts or self.stale or self.failures or orphans or overdue or self.unreadable)
 
 
-class AccountView(_View):
+class AccountView(_Watched):
     """One account: whether its list could be read, how many tokens live there, and which of them are not ours."""
 
     name: str
     list_error: str | None
     live_tokens: int | None
     foreign: tuple[TokenView, ...] = ()
-    holds: tuple[HoldView, ...] = ()
-
-    @property
-    def alerts(self) -> tuple[HoldView, ...]:
-        """The holds that a person should look at."""
-        return tuple(hold for hold in self.holds if hold.severity is not Severity.INFO)
 
     @property
     def needs_attention(self) -> bool:
@@ -132,7 +129,7 @@ class Report(_View):
     @property
     def needs_attention(self) -> bool:
         """Whether a person should look."""
-        return any(view.needs_attention for view in (*self.accounts, *self.credentials))
+        return any(one.needs_attention for one in self.accounts) or any(one.needs_attention for one in self.credentials)
 
 
 def build_report(facts: Sequence[AccountFacts], plans: Iterable[Plan], now: datetime) -> Report:
