@@ -1,0 +1,28 @@
+# The rotator's worker. It writes what services read and its own journals, and nothing else.
+# Change "trading/…/limitless/" and "rotator/…/journal/" when [vault] in rotator.toml names other mounts or prefixes
+# (setup.sh does). A credential whose `vault_path` lies elsewhere needs the first three blocks once more for its path.
+
+# Write a credential, and read back what was written.
+path "trading/data/limitless/*" {
+  capabilities = ["create", "read", "update"]
+}
+
+# Set max_versions and cas_required on a path that nobody wrote yet, and see which versions live. There is no "update":
+# the settings of a path that exists belong to whoever made them.
+path "trading/metadata/limitless/*" {
+  capabilities = ["create", "read"]
+}
+
+# Destroy the versions that hold a revoked token's secret. There is no "delete", here or anywhere: deleting metadata
+# restarts the version counter, and check-and-set is only as good as that counter.
+path "trading/destroy/limitless/*" {
+  capabilities = ["update"]
+}
+
+path "rotator/data/journal/*" {
+  capabilities = ["create", "read", "update"]
+}
+
+path "rotator/metadata/journal/*" {
+  capabilities = ["create", "read"]
+}
