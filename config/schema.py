@@ -10,6 +10,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from config.durations import Duration, DurationOrZero
+
 PRODUCTION_API_URL = "https://api.limitless.exchange"
 MAX_LABEL_LENGTH = 128
 ROTATION_ID_LENGTH = 20
@@ -32,19 +34,28 @@ class _Frozen(BaseModel):
 class Policy(_Frozen):
     """When a credential's tokens are rotated, revoked and flagged. Levels: defaults, account, credential."""
 
-    rotation_period: timedelta = timedelta(days=7)
-    max_age: timedelta = timedelta(days=14)
-    grace: timedelta = timedelta(hours=24)
-    quiet_period: timedelta = timedelta(hours=1)
-    max_overlap: timedelta = timedelta(days=3)
-    lastused_lag: timedelta = timedelta(minutes=15)
-    stale_after: timedelta = timedelta(days=14)
-    unused_after: timedelta = timedelta(days=2)
-    derive_deadline: timedelta = timedelta(minutes=2)
-    verify_deadline: timedelta = timedelta(seconds=30)
-    max_clock_skew: timedelta = timedelta(seconds=30)
-    backoff_base: timedelta = timedelta(minutes=1)
-    backoff_cap: timedelta = timedelta(hours=6)
+    rotation_period: Duration = timedelta(days=7)
+    max_age: Duration = timedelta(days=14)
+    grace: Duration = timedelta(hours=24)
+    quiet_period: DurationOrZero = timedelta(hours=1)
+    max_overlap: Duration = timedelta(days=3)
+    lastused_lag: DurationOrZero = timedelta(minutes=15)
+    stale_after: Duration = timedelta(days=14)
+    unused_after: Duration = timedelta(days=2)
+    derive_deadline: Duration = timedelta(minutes=2)
+    verify_deadline: Duration = timedelta(seconds=30)
+    max_clock_skew: Duration = timedelta(seconds=30)
+    backoff_base: Duration = timedelta(minutes=1)
+    backoff_cap: Duration = timedelta(hours=6)
+
+
+OTHER_SERVED_FIELDS = frozenset(
+    {
+        "scopes", "label", "account", "api_url", "derived_at", "promoted_at", "rotation_id", "sequence", "write_id",
+        "tombstone",
+    }
+)  # fmt: skip
+"""What a consumers' path holds beside the two fields of `FieldNames`: names that those two may not take."""
 
 
 class FieldNames(_Frozen):
@@ -82,15 +93,15 @@ class VaultLayout(_Frozen):
     path_prefix: str = "limitless"
     journal_mount: str = "rotator"
     journal_prefix: str = "journal"
-    max_versions: int = Field(default=20, ge=4)
+    max_versions: int = Field(default=20, ge=4, le=1000, strict=True)
 
 
 class Schedule(_Frozen):
     """How often beat wakes the worker up."""
 
-    rotate_every: timedelta = timedelta(minutes=1)
-    revoke_every: timedelta = timedelta(minutes=1)
-    flag_every: timedelta = timedelta(minutes=5)
+    rotate_every: Duration = timedelta(minutes=1)
+    revoke_every: Duration = timedelta(minutes=1)
+    flag_every: Duration = timedelta(minutes=5)
 
 
 class Infrastructure(_Frozen):

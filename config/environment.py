@@ -1,0 +1,145 @@
+"""What the environment says: servers, and secrets either directly or as a file (`…_FILE`)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import SecretStr
+from sentry_sdk.utils import BadDsn, Dsn
+
+from config.mistakes import ENVIRONMENT, Mistake
+from config.schema import Infrastructure
+from config.tables import Place
+from config.urls import check_redis_url, check_url
+
+_MAX_SECRET_BYTES = 64 * 1024
+
+
+class Environment:
+    """Environment variables, read by name; an empty one counts as unset, as compose files leave them.
+
+    Args:
+        environ: such as `os.environ`.
+        mistakes: collects what is wrong.
+    """
+
+    def __init__(self, environ: Mapping[str, str], mistakes: list[Mistake]) -> None:
+        self._environ = environ
+        self._mistakes = mistakes
+
+    def place(self, name: str) -> Place:
+        """Return where a mistake in that variable is noted."""
+        return Place(ENVIRONMENT, name, self._mistakes)
+
+    def text(self, name: str) -> str | None:
+        """Return the variable without surrounding blanks, or None when it is unset or empty."""
+        return self._environ.get(name, "").strip() or None
+
+    def secret(self, name: str) -> SecretStr | None:
+        """Return the secret from the variable or from the file that `<name>_FILE` names, or None."""
+        direct, path = self.text(name), self.text(f"{name}_FILE")
+        if direct and path:
+            self.place(name).add(f"is set, and {name}_FILE too", "Set one of the two")
+            return None
+        if path:
+            return self._secret_file(f"{name}_FILE", Path(path))
+        return SecretStr(direct) if direct else None
+
+    def names_secret(self, name: str) -> bool:
+        """Whether the secret is given in either way, usable or not."""
+        return bool(self.text(name) or self.text(f"{name}_FILE"))
+
+    def _secret_file(self, name: str, path: Path) -> SecretStr | None:
+        right = "Name a file that holds the secret alone and that the worker's user may read"
+        try:
+            with path.open("rb") as file:
+                content = file.read(_MAX_SECRET_BYTES + 1)
+            if len(content) > _MAX_SECRET_BYTES:
+                self.place(name).add(f"names {path}, which is too large for a secret", right)
+                return None
+            text = content.decode("utf-8").strip()
+        except UnicodeDecodeError:
+            self.place(name).add(f"names {path}, which is not UTF-8 text", right)
+            return None
+        except (OSError, ValueError) as exc:
+            reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else "malformed path"
+            self.place(name).add(f"names {path}, which cannot be read ({reason})", right)
+            return None
+        if not text:
+            self.place(name).add(f"names {path}, which is empty", right)
+            return None
+        return SecretStr(text)
+
+
+def read_infrastructure(env: Environment) -> Infrastructure | None:
+    """Return the servers and the worker's credentials for them, or None when something needed is wrong or missing."""
+    redis_url = _redis_url(env)
+    vault_addr = _vault_addr(env)
+    authenticated = _check_vault_login(env)
+    cacert = env.text("VAULT_CACERT")
+    if cacert and not Path(cacert).is_file():
+        env.place("VAULT_CACERT").add(f"names {cacert}, which is no file", "Name the PEM file of Vault's CA")
+    token, role_id, secret_id = (env.secret(f"VAULT_{name}") for name in ("TOKEN", "ROLE_ID", "SECRET_ID"))
+    dsn = _sentry_dsn(env)
+    if redis_url is None or vault_addr is None or not authenticated:
+        return None
+    return Infrastructure(
+        redis_url=redis_url,
+        vault_addr=vault_addr,
+        vault_token=token,
+        vault_role_id=role_id,
+        vault_secret_id=secret_id,
+        vault_namespace=env.text("VAULT_NAMESPACE"),
+        vault_cacert=Path(cacert) if cacert else None,
+        sentry_dsn=dsn,
+        sentry_environment=env.text("SENTRY_ENVIRONMENT") or Infrastructure.model_fields["sentry_environment"].default,
+    )
+
+
+def _redis_url(env: Environment) -> SecretStr | None:
+    url = env.secret("REDIS_URL")
+    if url is None:
+        if not env.names_secret("REDIS_URL"):
+            env.place("REDIS_URL").add("is missing", "Set it, or REDIS_URL_FILE, to rediss://:password@host:6379/0")
+        return None
+    return url if check_redis_url(url.get_secret_value(), env.place("REDIS_URL")) else None
+
+
+def _vault_addr(env: Environment) -> str | None:
+    address = env.text("VAULT_ADDR")
+    if address is None:
+        env.place("VAULT_ADDR").add("is missing", "Set it to Vault's address, such as https://vault:8200")
+        return None
+    # Inside a private container network Vault often has no TLS of its own; that is the operator's decision.
+    return check_url(address, env.place("VAULT_ADDR"), plain_anywhere=True)
+
+
+def _check_vault_login(env: Environment) -> bool:
+    token, role_id, secret_id = (env.names_secret(f"VAULT_{name}") for name in ("TOKEN", "ROLE_ID", "SECRET_ID"))
+    right = "Set VAULT_TOKEN, or VAULT_ROLE_ID and VAULT_SECRET_ID (each also as …_FILE)"
+    if token and (role_id or secret_id):
+        env.place("VAULT_TOKEN").add("is set beside VAULT_ROLE_ID or VAULT_SECRET_ID", right + ", not both")
+        return False
+    if token or (role_id and secret_id):
+        return True
+    if role_id or secret_id:
+        missing = "VAULT_SECRET_ID" if role_id else "VAULT_ROLE_ID"
+        env.place(missing).add("is missing, though the other half of the AppRole login is set", right)
+    else:
+        env.place("VAULT_TOKEN").add("is missing", right)
+    return False
+
+
+def _sentry_dsn(env: Environment) -> SecretStr | None:
+    dsn = env.secret("SENTRY_DSN")
+    if dsn is not None and not _is_dsn(dsn.get_secret_value()):
+        env.place("SENTRY_DSN").add("is not a DSN", "Copy it from the project's settings: https://key@host/number")
+        return None
+    return dsn
+
+
+def _is_dsn(text: str) -> bool:
+    try:
+        Dsn(text)
+    except (BadDsn, ValueError):
+        return False
+    return True

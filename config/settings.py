@@ -1,0 +1,106 @@
+"""Reads the settings: one TOML file for accounts and credentials, the environment for servers and secrets.
+
+Everything is validated together and every mistake is found in one go. docs/configuration.md describes each key.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from config.entries import ReadAccount, read_accounts, read_credentials
+from config.environment import Environment, read_infrastructure
+from config.mistakes import Mistake, SettingsError
+from config.policy_rules import Level, check_policy
+from config.schema import Infrastructure, Policy, Schedule, Settings, VaultLayout
+from config.tables import Place, read_table
+from config.toml_file import read_toml
+from config.vault_paths import check_collisions, check_layout
+
+DEFAULT_CONFIG = Path("config/rotator.toml")
+
+__all__ = ["DEFAULT_CONFIG", "Mistake", "SettingsError", "check_settings", "config_path", "load_settings"]
+
+
+class _File(BaseModel):
+    """The file's top level; each table is read by itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    vault: Any = None
+    schedule: Any = None
+    defaults: Any = None
+    accounts: Any = None
+    credentials: Any = None
+
+
+def config_path(environ: Mapping[str, str]) -> Path:
+    """Return which TOML file is read: ROTATOR_CONFIG, or `config/rotator.toml` below the working directory."""
+    return Path(environ.get("ROTATOR_CONFIG", "").strip() or DEFAULT_CONFIG)
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """Return the settings, or raise SettingsError with every mistake.
+
+    Args:
+        environ: such as `os.environ`.
+    """
+    settings, mistakes = _read(environ)
+    if settings is None or mistakes:
+        raise SettingsError(mistakes)
+    return settings
+
+
+def check_settings(environ: Mapping[str, str]) -> list[Mistake]:
+    """Return every mistake in the file and the environment; an empty list means that the worker can start."""
+    return _read(environ)[1]
+
+
+def _read(environ: Mapping[str, str]) -> tuple[Settings | None, list[Mistake]]:
+    mistakes: list[Mistake] = []
+    env = Environment(environ, mistakes)
+    path = config_path(environ)
+    content = read_toml(path, Place(str(path), "", mistakes))
+    infrastructure = read_infrastructure(env)
+    if content is None:
+        return None, mistakes
+    return _assemble(content, Place(str(path), "", mistakes), env, infrastructure, path.parent), mistakes
+
+
+def _assemble(
+    content: dict[str, Any], place: Place, env: Environment, infrastructure: Infrastructure | None, folder: Path
+) -> Settings | None:
+    elsewhere = dict.fromkeys(Policy.model_fields, "[defaults]")
+    file = read_table(_File, content, place, elsewhere=elsewhere).model
+    vault = read_table(VaultLayout, file.vault, place.at("vault"))
+    layout_usable = check_layout(vault.model, place.at("vault"))
+    schedule = read_table(Schedule, file.schedule, place.at("schedule"))
+    defaults = Level(place.at("defaults"), read_table(Policy, file.defaults, place.at("defaults")))
+    accounts = read_accounts(file.accounts, place.at("accounts"), env, folder)
+    credentials = read_credentials(
+        file.credentials, place.at("credentials"), accounts=accounts, defaults=defaults, vault=vault
+    )
+    _check_unused_levels(file.credentials, defaults, accounts)
+    if layout_usable and not vault.bad:
+        check_collisions(credentials, vault.model)
+    if infrastructure is None or place.mistakes:
+        return None
+    return Settings(
+        infrastructure=infrastructure,
+        vault=vault.model,
+        schedule=schedule.model,
+        accounts=tuple(one.account for one in accounts if one.account),
+        credentials=tuple(credential for credential, _ in credentials),
+    )
+
+
+def _check_unused_levels(raw_credentials: object, defaults: Level, accounts: list[ReadAccount]) -> None:
+    """Check the policies that no credential uses yet: they would surprise whoever adds the first one."""
+    entries = raw_credentials if isinstance(raw_credentials, list) else []
+    if not accounts:
+        check_policy([defaults])
+    used = {entry.get("account") for entry in entries if isinstance(entry, dict)}
+    for account in accounts:
+        if account.name not in used:
+            check_policy([defaults, account.level])
