@@ -26,7 +26,6 @@ class Container:
     clock: Clock
     gatherer: Gatherer
     engine: Engine
-    events: RedisEvents
 
 
 @contextmanager
@@ -65,7 +64,7 @@ def build_container(settings: Settings, *, clock: Clock | None = None) -> Iterat
             outcomes=Reporter(events=events, clock=clock),
             clock=clock,
         )
-        yield Container(settings=settings, clock=clock, gatherer=gatherer, engine=engine, events=events)
+        yield Container(settings=settings, clock=clock, gatherer=gatherer, engine=engine)
 
 
 def _exchange(account: Account, clock: Clock) -> ExchangeClient:

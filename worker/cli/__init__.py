@@ -1,1 +1,32 @@
 """The `rotator` command line."""
+
+from importlib.metadata import version
+
+import click
+
+from worker.cli.commands import plan, rotate, status
+from worker.cli.config_check import config_group
+from worker.cli.exits import EPILOG
+from worker.cli.runtime import ReportingGroup, Runtime, set_up_logging
+
+__all__ = ["main"]
+
+
+@click.group(cls=ReportingGroup, epilog=EPILOG)
+@click.option("-v", "--verbose", is_flag=True, help="Log to standard error what is done.")
+@click.version_option(version("limitless-rotator"))
+@click.pass_context
+def main(ctx: click.Context, *, verbose: bool) -> None:
+    """Keep the Limitless Exchange API tokens of a trading desk young.
+
+    Settings come from the file named by ROTATOR_CONFIG (default config/rotator.toml) and from the environment. Every
+    command works in this process: neither Redis nor a running worker is needed.
+    """
+    ctx.obj = ctx.obj or Runtime()
+    set_up_logging(verbose=verbose)
+
+
+main.add_command(plan)
+main.add_command(rotate)
+main.add_command(status)
+main.add_command(config_group)

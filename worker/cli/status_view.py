@@ -1,0 +1,92 @@
+"""The report as tables."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import chain
+
+from rich.text import Text
+
+from worker.cli.output import ago, console, mark, table
+from worker.models import Severity
+from worker.policy.wording import span
+from worker.report import AccountView, CredentialView, Report, TokenState, TokenView
+
+_TOKEN_SEVERITY = {TokenState.ORPHAN: Severity.ERROR}
+
+
+def print_status(report: Report) -> None:
+    """Print credentials, tokens, accounts, and what needs a person."""
+    out = console()
+    now = report.at
+    out.print(
+        table(
+            ("credential", "age / period", "due", "state"),
+            (_credential_row(view, now) for view in report.credentials),
+            title="Credentials",
+        )
+    )
+    rows = list(chain.from_iterable(_token_rows(view, now) for view in report.credentials))
+    if rows:
+        out.print(table(("token", "state", "made", "last used", "remark"), rows, title="Tokens"))
+    out.print(
+        table(("account", "live", "not ours"), (_account_row(view) for view in report.accounts), title="Accounts")
+    )
+    everything: tuple[AccountView | CredentialView, ...] = (*report.accounts, *report.credentials)
+    alerts = list(chain.from_iterable(_alert_rows(view) for view in everything))
+    if alerts:
+        out.print(table(("of", "reason", "what is the matter"), alerts, title="Needs a person"))
+
+
+def _credential_row(view: CredentialView, now: datetime) -> tuple[str | Text, ...]:
+    age = span(view.age) if view.age is not None else "-"
+    return view.name, f"{age} / {span(view.rotation_period)}", ago(view.due_at, now, never="now"), _state(view)
+
+
+def _state(view: CredentialView) -> Text:
+    if view.unreadable:
+        return mark(Severity.ERROR, "unreadable")
+    if view.intent is not None:
+        return mark(Severity.INFO, f"rotation {view.intent.rotation_id}: {view.intent.stage}")
+    if view.stale is not None:
+        return mark(Severity.WARNING, view.stale.kind)
+    if view.alerts:
+        return mark(view.alerts[0].severity, view.alerts[0].reason.value)
+    if view.failures:
+        return mark(Severity.WARNING, f"{view.failures} failed")
+    return mark(Severity.INFO, "ok" if view.current_token_id else "no token yet")
+
+
+def _token_rows(view: CredentialView, now: datetime) -> Iterator[tuple[str | Text, ...]]:
+    for token in view.tokens:
+        yield (
+            token.label or token.token_id,
+            mark(_TOKEN_SEVERITY.get(token.state, Severity.INFO), token.state.value),
+            ago(token.created_at, now),
+            ago(token.last_used_at, now),
+            _remark(token, now),
+        )
+
+
+def _remark(token: TokenView, now: datetime) -> str:
+    if token.listed is False:
+        return "not in the list"
+    if token.grace_ends_at is not None:
+        return f"grace ends {ago(token.grace_ends_at, now)}" if token.grace_ends_at > now else "grace is over"
+    return ""
+
+
+def _account_row(view: AccountView) -> tuple[str | Text, ...]:
+    live = "?" if view.live_tokens is None else str(view.live_tokens)
+    return view.name, live, ", ".join(token.label or token.token_id for token in view.foreign) or "-"
+
+
+def _alert_rows(view: AccountView | CredentialView) -> Iterator[tuple[str | Text, ...]]:
+    whose = view.name if isinstance(view, CredentialView) else f"account {view.name}"
+    for hold in view.alerts:
+        yield whose, mark(hold.severity, hold.reason.value), hold.sentence
+    if isinstance(view, CredentialView) and view.stale is not None:
+        yield (
+            whose,
+            mark(Severity.WARNING, view.stale.kind),
+            f"No service uses it; so since {view.stale.since:%F %R} UTC.",
+        )
