@@ -59,4 +59,6 @@ USER 10001:10001
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-I", "-S", "/opt/rotator/healthcheck.py"]
-CMD ["celery", "--app", "worker.app", "worker", "--pool", "threads", "--without-gossip", "--without-mingle"]
+# The Procfile's worker; beat is the same image with the Procfile's other command.
+CMD ["celery", "--quiet", "--app", "worker.app", "worker", "--loglevel", "INFO", \
+     "--without-gossip", "--without-mingle", "--without-heartbeat"]

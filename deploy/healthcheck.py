@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - a script, in no package
 """Tell a supervisor whether the process next to it is alive: its heartbeat file must be young.
 
 Workers and beat touch the file named by ROTATOR_HEARTBEAT_FILE every few seconds. Asking them through the broker is
@@ -13,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 DEFAULT_FILE = "/run/rotator/heartbeat"
-DEFAULT_MAX_AGE = 60.0
-"""Seconds. Well above the interval of the heartbeat, so that a busy machine is not taken for a dead process."""
+DEFAULT_MAX_AGE = 30.0
+"""Seconds: six heartbeats, so that a busy machine is not taken for a dead process."""
 
 
 def verdict(environ: Mapping[str, str], now: float) -> str | None:
