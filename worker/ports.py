@@ -40,6 +40,21 @@ class Clock(Protocol):
         ...
 
 
+class IdentitySource(Protocol):
+    """Where one account's identity token (a JWT of about an hour) comes from."""
+
+    def token(self) -> SecretStr:
+        """Return a token that has not expired, or raise IdentityUnavailableError."""
+        ...
+
+    def expires_at(self) -> datetime | None:
+        """Return when the present token expires or expired; None when it does not say.
+
+        Raises IdentityUnavailableError when there is no readable token.
+        """
+        ...
+
+
 class Exchange(Protocol):
     """One account at the exchange, signed with the account's identity."""
 

@@ -1,1 +1,6 @@
 """Where identity tokens come from."""
+
+from worker.identity.sources import FileIdentity, StaticIdentity
+from worker.ports import IdentitySource
+
+__all__ = ["FileIdentity", "IdentitySource", "StaticIdentity"]

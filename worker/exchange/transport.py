@@ -1,0 +1,248 @@
+"""One request, one answer, within a deadline; httpx's exceptions end here."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
+
+import httpx
+
+from worker.errors import ExchangeUnavailableError
+from worker.exchange.text import clean
+from worker.ports import Clock
+
+CONNECT_SECONDS = 5.0
+POOL_SECONDS = 5.0
+WRITE_SECONDS = 5.0
+READ_SECONDS = 10.0
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+"""A list of tens of thousands of tokens fits; an endless body does not."""
+
+_HEADERS = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "limitless-rotator"}
+
+_NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+
+
+class AnswerLostError(ExchangeUnavailableError):
+    """The request may have left, and no whole answer came back: harmless unless the request makes something."""
+
+
+class _TooLateError(Exception):
+    """The deadline passed before the request was written."""
+
+
+class _BrokenOffError(Exception):
+    """We stopped reading an answer: too slow or too large."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer, whatever its status.
+
+    Attributes:
+        status: the HTTP status.
+        headers: case-insensitive.
+        body: decoded bytes; never in the repr, since it may hold a secret.
+        sent_at: our clock just before the request.
+        received_at: our clock when the headers were there.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    sent_at: datetime
+    received_at: datetime
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is a 2xx."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - the meaning of 2xx
+
+
+class Transport:
+    """Sends requests to one API; safe to share between threads.
+
+    Redirects are not followed, since a signature covers the path and an identity is for one host. Cookies are not
+    kept: one that was set for the identity could make a dead token look alive. Proxies and CA files of the environment
+    are honoured, as company networks expect; a `.netrc` is never looked at.
+
+    Args:
+        api_url: http or https, with or without a path.
+        clock: measures deadlines and dates answers.
+        transport: replaces the network, for tests; closed by `close`.
+
+    Raises:
+        ValueError: the URL is not an absolute http(s) URL, or has a user, query or fragment.
+    """
+
+    def __init__(self, *, api_url: str, clock: Clock, transport: httpx.BaseTransport | None = None) -> None:
+        self._base = _checked(api_url)
+        self._clock = clock
+        tls = httpx.create_ssl_context()
+        # The second client never reuses a connection: one that the server has just closed would make it unknowable
+        # whether a request that must not be repeated was carried out.
+        self._pooled, self._fresh = (
+            httpx.Client(
+                transport=transport,
+                verify=tls,
+                headers=_HEADERS,
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+                follow_redirects=False,
+                trust_env=True,
+                limits=httpx.Limits(max_connections=32, max_keepalive_connections=kept),
+            )
+            for kept in (16, 0)
+        )
+
+    @property
+    def base_url(self) -> str:
+        """The API's URL without a trailing slash."""
+        return self._base
+
+    def close(self) -> None:
+        """Close all connections; what is under way fails."""
+        self._pooled.close()
+        self._fresh.close()
+
+    def send(
+        self,
+        method: str,
+        target: str,
+        *,
+        purpose: str,
+        auth: httpx.Auth,
+        deadline: float,
+        body: bytes | None = None,
+        fresh_connection: bool = False,
+    ) -> Answer:
+        """Return the answer to one request.
+
+        Args:
+            method: in capitals.
+            target: path and query, percent-encoded, below the API's URL.
+            purpose: whose request this is and what for; begins every message.
+            auth: adds headers.
+            deadline: on the clock's monotonic scale. Nothing is sent after it, no body is read on after it but for its
+                end, and each wait on the network is cut to what was left when the request began.
+            body: JSON, sent as it is; None for a request without one.
+            fresh_connection: never reuse one.
+
+        Raises:
+            AnswerLostError: the request may have left, and no whole answer came back.
+            ExchangeUnavailableError: the request certainly did not leave.
+        """
+        remaining = deadline - self._clock.monotonic()
+        if remaining <= 0:
+            raise ExchangeUnavailableError(f"{purpose}: no time was left for the request, so it was not sent.")
+        client = self._fresh if fresh_connection else self._pooled
+        request = client.build_request(
+            method,
+            self._base + target,
+            content=body,
+            headers={} if body is None else {"content-type": "application/json"},
+            timeout=_timeouts(remaining),
+            extensions={"trace": self._gate(deadline)},
+        )
+        # The failure is raised outside of `except`: httpx's exceptions carry the request, and with it its secrets.
+        failure: ExchangeUnavailableError
+        try:
+            return self._receive(client, request, auth=auth, deadline=deadline)
+        except _TooLateError:
+            failure = ExchangeUnavailableError(f"{purpose}: connecting took all the time there was; nothing was sent.")
+        except _NOT_SENT as exc:
+            failure = ExchangeUnavailableError(f"{purpose}: {_unreached(exc)}. Nothing was sent.")
+        except (_BrokenOffError, httpx.HTTPError) as exc:
+            failure = AnswerLostError(f"{purpose}: {_lost(exc)}.")
+        raise failure
+
+    def _receive(self, client: httpx.Client, request: httpx.Request, *, auth: httpx.Auth, deadline: float) -> Answer:
+        sent_at = self._clock.now()
+        response = client.send(request, auth=auth, stream=True)
+        received_at = self._clock.now()
+        try:
+            body = self._read(response, deadline)
+        finally:
+            response.close()
+        return Answer(response.status_code, response.headers, body, sent_at, received_at)
+
+    def _read(self, response: httpx.Response, deadline: float) -> bytes:
+        body = bytearray()
+        try:
+            for chunk in self._chunks(response, deadline):
+                body += chunk
+        except (httpx.HTTPError, _BrokenOffError):
+            # A refusal is one by its status; only its explanation is cut.
+            if response.is_success:
+                raise
+        return bytes(body)
+
+    def _chunks(self, response: httpx.Response, deadline: float) -> Iterator[bytes]:
+        received, late = 0, False
+        for chunk in response.iter_bytes():
+            if late:
+                raise _BrokenOffError("the answer did not end in time")
+            received += len(chunk)
+            if received > MAX_ANSWER_BYTES:
+                raise _BrokenOffError(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
+            yield chunk
+            # Only a further chunk proves that this was not the last: a whole answer that is late may hold a secret.
+            late = self._clock.monotonic() > deadline
+
+    def _gate(self, deadline: float) -> Callable[[str, Mapping[str, Any]], None]:
+        # Connecting can outlast its time-out (name resolution, several addresses). A request that leaves late could be
+        # carried out after its sender was given up on.
+        def on_event(name: str, _info: Mapping[str, Any]) -> None:
+            if name.endswith(".send_request_headers.started") and self._clock.monotonic() >= deadline:
+                raise _TooLateError
+
+        return on_event
+
+
+def _checked(api_url: str) -> str:
+    try:
+        url = httpx.URL(api_url)
+    except httpx.InvalidURL:
+        url = httpx.URL("")
+    if url.scheme not in {"http", "https"} or not url.host or url.userinfo or url.query or url.fragment:
+        raise ValueError("api_url must be an http or https URL with a host and without a user, query or fragment.")
+    return api_url.rstrip("/")
+
+
+def _timeouts(remaining: float) -> httpx.Timeout:
+    return httpx.Timeout(
+        connect=min(CONNECT_SECONDS, remaining),
+        pool=min(POOL_SECONDS, remaining),
+        write=min(WRITE_SECONDS, remaining),
+        read=min(READ_SECONDS, remaining),
+    )
+
+
+def _unreached(exc: Exception) -> str:
+    match exc:
+        case httpx.ConnectTimeout():
+            return "connecting timed out"
+        case httpx.PoolTimeout():
+            return "all connections were busy for too long"
+        case _:
+            # Nothing of the request is in these: they speak of addresses, certificates and proxies.
+            return f"no connection ({clean(str(exc)) or type(exc).__name__})"
+
+
+def _lost(exc: Exception) -> str:
+    match exc:
+        case _BrokenOffError():
+            return str(exc)
+        case httpx.TimeoutException():
+            return "no answer came in time"
+        case httpx.DecodingError():
+            return "the answer's encoding is broken"
+        case _:
+            # Its text is not shown: it can quote what was sent.
+            return f"the connection broke before a whole answer was there ({type(exc).__name__})"
