@@ -267,7 +267,7 @@ class FakeExchange:
         while actions := self._after.get(call):
             actions.pop(0)()
         waiting = self._failures.get(call)
-        if waiting:
+        if waiting and waiting[0][1]:
             raise waiting.pop(0)[0]
 
     def _require_management(self) -> None:
