@@ -1,0 +1,344 @@
+"""The whole system on this machine: servers, exchange, workers, beats and a trader, as processes of their own.
+
+Everything lives in one private folder and is gone when the context is left, whatever happened in between.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from config.schema import Credential, Settings
+from config.settings import load_settings
+from sandbox.client import ControlClient
+from sandbox.leaks import Needle
+from sandbox.observers import EnvelopeSink, MonitorCapture, ProcessWatch
+from sandbox.processes import ROOT, Children
+from sandbox.servers import LOCALHOST, EmbeddedRedis, EmbeddedVault
+from sandbox.trader import Status, read_status
+from sandbox.vault_access import VaultAccess
+from worker.models import PathLocation
+
+DEMO_CONFIG = ROOT / "sandbox" / "demo.toml"
+START_SECONDS = 30.0
+POLL_SECONDS = 0.05
+WORKER_STOP_SECONDS = 15.0
+BEAT_STOP_SECONDS = 8.0
+
+
+class StackError(RuntimeError):
+    """Part of the system did not start or ended by itself; the text names it and its log."""
+
+
+class Interrupted(BaseException):  # noqa: N818 - as KeyboardInterrupt, it is not an error
+    """The run was asked to end while it was still starting."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackOptions:
+    """How the system is set up.
+
+    Attributes:
+        config: the rotator's TOML; its accounts become the exchange's profiles. Its identity files are expected at
+            `identity/<account>.jwt` beside it.
+        seed: of the exchange's faults.
+        faults: "default" or "none".
+        workers: how many Celery workers run.
+        beats: how many beats run; one of them leads.
+        unread: credentials that no trader uses.
+        reread_seconds: how often a trader reads Vault.
+        rate: requests a second for each credential.
+        environment: what every child is told besides.
+    """
+
+    config: Path = DEMO_CONFIG
+    seed: int = 1
+    faults: str = "default"
+    workers: int = 2
+    beats: int = 2
+    unread: frozenset[str] = frozenset({"forgotten"})
+    reread_seconds: float = 2.0
+    rate: float = 10.0
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def procfile_command(name: str, procfile: Path = ROOT / "Procfile") -> list[str]:
+    """Return the command of that process in the Procfile, so that what runs here is what is deployed."""
+    for line in procfile.read_text(encoding="utf-8").splitlines():
+        process, colon, command = line.partition(":")
+        if colon and process.strip() == name:
+            return shlex.split(command)
+    raise StackError(f"{procfile} has no process named {name}")
+
+
+class Stack:
+    """A running system; see `start`. Use as a context manager, from the main thread.
+
+    Args:
+        options: how it is set up.
+        interrupted: asked while starting; when it answers True, `start` raises Interrupted.
+        hurry: asked while stopping; when it answers True, nothing is waited for any more.
+    """
+
+    redis: EmbeddedRedis
+    vault: EmbeddedVault
+    access: VaultAccess
+    control: ControlClient
+    monitor: MonitorCapture
+    sentry: EnvelopeSink
+    processes: ProcessWatch
+    children: Children
+    settings: Settings
+    folder: Path
+    api_url: str
+
+    def __init__(
+        self,
+        options: StackOptions | None = None,
+        *,
+        interrupted: Callable[[], bool] = lambda: False,
+        hurry: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.options = options or StackOptions()
+        self._interrupted = interrupted
+        self._hurry = hurry
+        self._exit = ExitStack()
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def logs(self) -> Path:
+        """The folder of what each process printed."""
+        return self.folder / "logs"
+
+    @property
+    def private(self) -> Path:
+        """The folder of the files that hold a secret each."""
+        return self.folder / "private"
+
+    @property
+    def worker_environment(self) -> dict[str, str]:
+        """What a worker is told: addresses, and files with its own logins. No secret is in it."""
+        return {
+            "ROTATOR_CONFIG": str(self.folder / "rotator.toml"),
+            "REDIS_URL_FILE": str(self.private / "redis-url"),
+            "VAULT_ADDR": self.vault.addr,
+            "VAULT_ROLE_ID_FILE": str(self.private / "vault-role-id"),
+            "VAULT_SECRET_ID_FILE": str(self.private / "vault-secret-id"),
+            "LIMITLESS_API_URL": self.api_url,
+            "SENTRY_DSN": self.sentry.dsn,
+            "SENTRY_ENVIRONMENT": "demo",
+        }
+
+    def start(self) -> None:
+        """Start everything and return when workers and trader run.
+
+        Raises:
+            StackError: a part did not start.
+            ServerError: redis-server or Vault did not.
+            Interrupted: the run was asked to end.
+        """
+        self.folder = Path(tempfile.mkdtemp(prefix="rotator-"))
+        self._exit.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        self.private.mkdir(mode=0o700)
+        self.logs.mkdir()
+        shutil.copyfile(self.options.config, self.folder / "rotator.toml")
+        self._start_servers()
+        self._start_exchange()
+        self._start_observers()
+        self.settings = load_settings(self.worker_environment)
+        for number in range(1, self.options.workers + 1):
+            self.start_worker(number)
+        for number in range(1, self.options.beats + 1):
+            self._start_celery(f"beat-{number}", procfile_command("beat"), BEAT_STOP_SECONDS)
+        self._start_trader()
+        # Leaving the context stops these before the exchange and the servers, which they need until the end.
+        for stop in (self.stop_workers, self.stop_beats, self.stop_trader):
+            self._exit.callback(stop)
+        for number in range(1, self.options.workers + 1):
+            self._wait(self._heartbeat(f"worker-{number}").exists, f"worker-{number}")
+
+    def start_worker(self, number: int) -> None:
+        """Start one more worker."""
+        name = f"worker-{number}"
+        self._start_celery(name, [*procfile_command("worker"), "--hostname", f"{name}@%h"], WORKER_STOP_SECONDS)
+
+    def stop(self) -> None:
+        """Stop trader, beats, workers, exchange and servers in this order, and remove the folder. May be repeated."""
+        self._exit.close()
+
+    def stop_trader(self) -> None:
+        """Stop the trader; its final counts stay in its status."""
+        self._stop("trader")
+
+    def stop_beats(self) -> None:
+        """Stop every beat: nothing new is begun on schedule."""
+        self._stop("beat-")
+
+    def stop_workers(self) -> None:
+        """Let every worker finish what it has in hand, and stop it."""
+        self._stop("worker-")
+
+    def trader_status(self) -> Status:
+        """Return the trader's latest counts."""
+        return read_status(self.folder / "trader.json")
+
+    def check(self) -> None:
+        """Raise StackError when any process ended although nobody stopped it."""
+        for child in self.children.ended():
+            raise StackError(f"{child.name} ended with code {child.exit_code}:\n{_tail(child.log)}")
+        for server in (self.redis, self.vault):
+            if not server.running:
+                raise StackError(f"{server.name} ended:\n{_tail(self.logs / f'{server.name}.log')}")
+
+    def needles(self) -> list[Needle]:
+        """Return every secret that must be nowhere but in Vault, TLS and the one file it is handed over in."""
+        secrets = self.control.secrets()
+        identities = frozenset(self.folder / "identity" / f"{one.name}.jwt" for one in self.settings.accounts)
+        return [
+            *(Needle(f"secret of token {token_id}", value) for token_id, value in secrets.tokens.items()),
+            *(
+                Needle(f"identity token {number}", value, identities)
+                for number, value in enumerate(secrets.identities, 1)
+            ),
+            Needle("Vault's root token", self.vault.root_token),
+            Needle("Vault token of the status page", self.access.status_token),
+            Needle("Vault secret id", self.access.secret_id, self._home("vault-secret-id")),
+            Needle("password of Redis", SecretStr(self._redis_password), self._home("redis-url")),
+            *(
+                Needle(f"Vault token of consumer {name}", value, self._home(f"consumer-{name}"))
+                for name, value in self.access.consumer_tokens.items()
+            ),
+        ]
+
+    @property
+    def consumers(self) -> tuple[Credential, ...]:
+        """The credentials that the trader uses."""
+        return tuple(one for one in self.settings.credentials if one.name not in self.options.unread)
+
+    def _start_servers(self) -> None:
+        self.redis = EmbeddedRedis(folder=self.folder / "redis", log=self.logs / "redis-server.log")
+        self._exit.enter_context(self.redis)
+        self._write_private("redis-url", self.redis.url)
+        self._raise_if_interrupted()
+        self.vault = EmbeddedVault(folder=self.folder / "vault", log=self.logs / "vault.log")
+        self._exit.enter_context(self.vault)
+        self._raise_if_interrupted()
+        # Only the names and places in it are used; the address of the exchange is not known yet.
+        layout = load_settings(
+            {
+                "ROTATOR_CONFIG": str(self.folder / "rotator.toml"),
+                "REDIS_URL": self.redis.url,
+                "VAULT_ADDR": self.vault.addr,
+                "VAULT_TOKEN": self.vault.root_token.get_secret_value(),
+            }
+        )
+        self._accounts = tuple(one.name for one in layout.accounts)
+        paths = {one.name: PathLocation(one.mount, one.path) for one in layout.credentials}
+        self.access = self.vault.configure(layout.vault, consumers=paths)
+        self._write_private("vault-role-id", self.access.role_id.get_secret_value())
+        self._write_private("vault-secret-id", self.access.secret_id.get_secret_value())
+        for name, token in self.access.consumer_tokens.items():
+            self._write_private(f"consumer-{name}", token.get_secret_value())
+
+    def _start_exchange(self) -> None:
+        self.children = self._exit.enter_context(Children(home=self.folder, hurry=self._hurry))
+        ports = self.folder / "ports.json"
+        command = [sys.executable, "-m", "sandbox", "--ports-file", str(ports)]
+        command += ["--seed", str(self.options.seed), "--faults", self.options.faults]
+        command += ["--identity-dir", str(self.folder / "identity")]
+        for account in self._accounts:
+            command += ["--profile", account]
+        self.children.start("exchange", command, environment=self.options.environment)
+        self._wait(ports.exists, "exchange")
+        urls = json.loads(ports.read_text(encoding="utf-8"))
+        self.api_url = urls["api_url"]
+        self.control = ControlClient(urls["control_url"])
+        self._exit.callback(self.control.close)
+
+    def _start_observers(self) -> None:
+        self.sentry = EnvelopeSink()
+        self._exit.callback(self.sentry.close)
+        self.monitor = MonitorCapture(host=LOCALHOST, port=self.redis.port, password=self._redis_password)
+        self._exit.callback(self.monitor.close)
+        self.processes = ProcessWatch(os.getpid())
+        self._exit.callback(self.processes.close)
+
+    def _start_celery(self, name: str, command: Sequence[str], stop_seconds: float) -> None:
+        told = {"ROTATOR_HEARTBEAT_FILE": str(self._heartbeat(name))}
+        environment = {**self.worker_environment, **self.options.environment, **told}
+        self.children.start(name, command, environment=environment, stop_seconds=stop_seconds)
+
+    def _start_trader(self) -> None:
+        command = [sys.executable, "-m", "sandbox.trader", "--status-file", str(self.folder / "trader.json")]
+        command += ["--reread", str(self.options.reread_seconds), "--rate", str(self.options.rate)]
+        for one in self.consumers:
+            token_file = self.private / f"consumer-{one.name}"
+            parts = (one.name, f"{one.mount}/{one.path}", str(token_file), one.fields.token_id, one.fields.secret)
+            command += ["--credential", ":".join(parts)]
+        told = {"VAULT_ADDR": self.vault.addr, "LIMITLESS_API_URL": self.api_url}
+        self.children.start("trader", command, environment={**told, **self.options.environment})
+
+    @property
+    def _redis_password(self) -> str:
+        return urlsplit(self.redis.url).password or ""
+
+    def _heartbeat(self, name: str) -> Path:
+        return self.folder / f"{name}.heartbeat"
+
+    def _write_private(self, name: str, content: str) -> None:
+        path = self.private / name
+        path.touch(mode=0o600)
+        path.write_text(content, encoding="ascii")
+
+    def _home(self, name: str) -> frozenset[Path]:
+        return frozenset({self.private / name})
+
+    def _stop(self, prefix: str) -> None:
+        named = [child.name for child in self.children if child.name.startswith(prefix)]
+        if named:
+            self.children.stop(*named)
+
+    def _wait(self, condition: Callable[[], bool], name: str) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not condition():
+            self._raise_if_interrupted()
+            self.check()
+            if time.monotonic() > deadline:
+                log = _tail(self.logs / f"{name}.log")
+                raise StackError(f"{name} did not start within {START_SECONDS:.0f} s:\n{log}")
+            time.sleep(POLL_SECONDS)
+
+    def _raise_if_interrupted(self) -> None:
+        if self._interrupted():
+            raise Interrupted
+
+
+def _tail(log: Path, lines: int = 15) -> str:
+    try:
+        return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+    except FileNotFoundError:
+        return "(it printed nothing)"
