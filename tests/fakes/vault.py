@@ -102,8 +102,8 @@ class FakeKv:
             self._secrets.pop(location, None)
             self._max_versions.pop(location, None)
 
-    def older_live_versions(self, location: PathLocation) -> tuple[int, ...]:
-        return tuple(one.version for one in self.versions(location)[:-1] if one.live)
+    def older_versions(self, location: PathLocation) -> tuple[int, ...]:
+        return tuple(one.version for one in self.versions(location)[:-1] if one.data is not None)
 
     def destroy(self, location: PathLocation, versions: Sequence[int]) -> None:
         for one in self.versions(location):
@@ -158,6 +158,11 @@ class FakeVault:
     def fail_next(self, error: Exception, *, port: Port | None = None, method: str | None = None) -> None:
         """Let the next call (to that port and method, if given) raise this error without doing anything."""
         self._failures.append((error, port, method))
+
+    def recover(self) -> None:
+        """Forget the failures that have not happened yet."""
+        self._failures.clear()
+        self._lost_answers.clear()
 
     def lose_next_answer(self, *, landed: bool = True, readback: bool = True, port: Port | None = None) -> None:
         """Lose the answer of the next write (to that port, if given).
