@@ -1,0 +1,209 @@
+"""Who is told what: the log everything, the event stream and Sentry what matters."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sentry_sdk
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+from sentry_sdk.envelope import Envelope
+from sentry_sdk.transport import Transport
+from structlog.testing import LogCapture
+
+from tests.build import NOON
+from tests.fakes.clock import FakeClock
+from worker.models import Severity
+from worker.policy.steps import Action, Outcome, Reason, Result
+from worker.reporting import REMIND_AFTER, Reporter, alert_level, fingerprint
+
+DONE = Outcome(
+    at=NOON,
+    account="main",
+    credential="mm",
+    action=Action.PROMOTE,
+    result=Result.DONE,
+    reason=Reason.PERIOD_REACHED,
+    sentence="mm was promoted.",
+    token_id="t1",
+    rotation_id="r1",
+    evidence={"version": "7"},
+)
+FAILED = replace(DONE, result=Result.FAILED, reason=Reason.FAILED, severity=Severity.ERROR, sentence="Vault is sealed.")
+NOT_DUE = replace(DONE, action=None, result=Result.HELD, reason=Reason.NOT_DUE, token_id=None, rotation_id=None)
+DRIFTED = replace(NOT_DUE, reason=Reason.DRIFTED, severity=Severity.ERROR, sentence="Another hand changed it.")
+STALE = replace(DONE, action=Action.FLAG, reason=Reason.STALE, severity=Severity.WARNING, sentence="Nobody uses it.")
+
+
+class Events:
+    def __init__(self) -> None:
+        self.seen: list[Outcome] = []
+
+    def append(self, outcome: Outcome) -> None:
+        self.seen.append(outcome)
+
+
+class BrokenEvents:
+    def append(self, outcome: Outcome) -> None:
+        raise RuntimeError("a mistake of ours")
+
+
+class Sink(Transport):
+    """Keeps the events that would be sent to Sentry."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[dict[str, Any]] = []
+
+    def capture_envelope(self, envelope: Envelope) -> None:
+        event = envelope.get_event()
+        if event is not None:
+            self.events.append(dict(event))
+
+
+@pytest.fixture
+def sentry() -> Iterator[Sink]:
+    sink = Sink()
+    with sentry_sdk.isolation_scope() as scope:
+        client = sentry_sdk.Client(
+            dsn="http://key@127.0.0.1:1/1", transport=sink, default_integrations=False, auto_enabling_integrations=False
+        )
+        scope.set_client(client)
+        yield sink
+        client.close()
+
+
+@pytest.fixture
+def log() -> Iterator[LogCapture]:
+    capture = LogCapture()
+    old = structlog.get_config()
+    structlog.configure(processors=[capture], wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG))
+    yield capture
+    structlog.configure(**old)
+
+
+@pytest.fixture
+def events() -> Events:
+    return Events()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def reporter(events: Events, clock: FakeClock) -> Reporter:
+    return Reporter(events=events, clock=clock)
+
+
+def test_what_was_done_is_an_event(reporter: Reporter, events: Events) -> None:
+    reporter.record(DONE)
+    assert events.seen == [DONE]
+
+
+def test_routine_holds_are_no_events(reporter: Reporter, events: Events) -> None:
+    reporter.record(NOT_DUE)
+    assert events.seen == []
+
+
+def test_routine_holds_are_logged_at_debug_level_only(reporter: Reporter, log: LogCapture) -> None:
+    reporter.record(NOT_DUE)
+    assert [entry["log_level"] for entry in log.entries] == ["debug"]
+
+
+def test_a_log_line_carries_all_names(reporter: Reporter, log: LogCapture) -> None:
+    reporter.record(DONE)
+    line = log.entries[0]
+    assert (line["account"], line["credential"], line["rotation_id"], line["token_id"]) == ("main", "mm", "r1", "t1")
+
+
+def test_failures_are_logged_as_errors(reporter: Reporter, log: LogCapture) -> None:
+    reporter.record(FAILED)
+    assert [entry["log_level"] for entry in log.entries] == ["error"]
+
+
+def test_what_was_done_alerts_nobody(reporter: Reporter, sentry: Sink) -> None:
+    reporter.record(DONE)
+    assert sentry.events == []
+
+
+def test_a_failure_alerts_with_account_credential_and_rotation_id_as_tags(reporter: Reporter, sentry: Sink) -> None:
+    reporter.record(FAILED)
+    (event,) = sentry.events
+    tags = {key: event["tags"][key] for key in ("account", "credential", "rotation_id")}
+    assert tags == {"account": "main", "credential": "mm", "rotation_id": "r1"}
+
+
+def test_a_failure_is_an_error(reporter: Reporter, sentry: Sink) -> None:
+    reporter.record(FAILED)
+    assert [event["level"] for event in sentry.events] == ["error"]
+
+
+def test_a_stale_token_is_a_warning(reporter: Reporter, sentry: Sink) -> None:
+    reporter.record(STALE)
+    assert [event["level"] for event in sentry.events] == ["warning"]
+
+
+def test_stale_tokens_are_grouped_per_token() -> None:
+    assert fingerprint(STALE) == fingerprint(replace(STALE, at=NOON + timedelta(days=1), sentence="Still nobody."))
+    assert fingerprint(STALE) != fingerprint(replace(STALE, token_id="t2"))
+
+
+def test_holds_are_grouped_per_credential_and_reason() -> None:
+    assert fingerprint(DRIFTED) == fingerprint(replace(DRIFTED, sentence="It says version 9 now."))
+    assert fingerprint(DRIFTED) != fingerprint(replace(DRIFTED, credential="other"))
+    assert fingerprint(DRIFTED) != fingerprint(replace(DRIFTED, reason=Reason.MOVED))
+
+
+def test_a_lasting_hold_alerts_once(reporter: Reporter, sentry: Sink, events: Events, clock: FakeClock) -> None:
+    for _ in range(10):
+        reporter.record(DRIFTED)
+        clock.advance(timedelta(minutes=1))
+    assert (len(sentry.events), len(events.seen)) == (1, 1)
+
+
+def test_a_lasting_hold_is_told_again_later(reporter: Reporter, sentry: Sink, clock: FakeClock) -> None:
+    reporter.record(DRIFTED)
+    clock.advance(REMIND_AFTER)
+    reporter.record(DRIFTED)
+    assert len(sentry.events) == 2
+
+
+def test_every_failure_alerts(reporter: Reporter, sentry: Sink) -> None:
+    reporter.record(FAILED)
+    reporter.record(FAILED)
+    assert len(sentry.events) == 2
+
+
+def test_one_credentials_hold_does_not_hide_anothers(reporter: Reporter, sentry: Sink) -> None:
+    reporter.record(DRIFTED)
+    reporter.record(replace(DRIFTED, credential="other"))
+    assert len(sentry.events) == 2
+
+
+def test_tags_of_one_alert_are_not_on_the_next(reporter: Reporter, sentry: Sink) -> None:
+    reporter.record(FAILED)
+    reporter.record(DRIFTED)
+    assert "rotation_id" not in sentry.events[1]["tags"]
+
+
+def test_a_broken_event_stream_stops_neither_work_nor_alert(sentry: Sink, clock: FakeClock) -> None:
+    Reporter(events=BrokenEvents(), clock=clock).record(FAILED)
+    assert len(sentry.events) == 1
+
+
+def test_without_an_event_stream_alerts_go_out(sentry: Sink, clock: FakeClock) -> None:
+    Reporter(events=None, clock=clock).record(FAILED)
+    assert len(sentry.events) == 1
+
+
+@given(st.sampled_from(Severity), st.sampled_from(Result), st.sampled_from(Reason))
+def test_no_warning_and_no_failure_goes_without_an_alert(severity: Severity, result: Result, reason: Reason) -> None:
+    outcome = replace(DONE, severity=severity, result=result, reason=reason)
+    quiet = severity is Severity.INFO and result is not Result.FAILED
+    assert (alert_level(outcome) is None) == quiet
