@@ -4,6 +4,7 @@ Nothing relies on it. Secrets are `SecretStr` from the wire to Vault, and the te
 before they come here; patterns alone could not catch every secret.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -64,8 +65,15 @@ def is_ours(module: str | None) -> bool:
 
 
 def exception_text(exc: BaseException) -> str:
-    """Return an exception's message when its type is ours, else a placeholder: foreign messages quote what they met."""
-    return redact_text(str(exc)) if is_ours(type(exc).__module__) else WITHHELD
+    """Return an exception's message when its type is ours, else a placeholder: foreign messages quote what they met.
+
+    Of an operating system's error, what its number means is told; that comes from a table and from nowhere else.
+    """
+    if is_ours(type(exc).__module__):
+        return redact_text(str(exc))
+    if isinstance(exc, OSError) and isinstance(exc.errno, int):
+        return f"{os.strerror(exc.errno)} {WITHHELD}"
+    return WITHHELD
 
 
 def redact_value(value: object, *, key: str = "", depth: int = 0) -> Any:
