@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cached_property
+from importlib.metadata import version
 from typing import Any
 
 import structlog
@@ -17,7 +18,7 @@ from celery.loaders.app import AppLoader
 from celery.signals import beat_init, setup_logging, task_postrun, task_prerun, worker_init, worker_shutdown
 
 from config.celery import celery_config
-from config.logs import configure_logging
+from config.logs import configure_logging, log_uncaught_exceptions
 from config.schema import Settings
 from config.sentry import init_sentry
 from config.settings import SettingsError, load_settings
@@ -26,6 +27,8 @@ from worker.wiring import Container, build_container
 
 EXIT_CONFIGURATION = 2
 """Exit code of a process whose configuration has mistakes."""
+
+RELEASE = f"limitless-rotator@{version('limitless-rotator')}"
 
 _log = structlog.get_logger(__name__)
 
@@ -107,17 +110,18 @@ app = RotatorApp(settings_or_exit)
 @setup_logging.connect
 def _set_up_logging(*, loglevel: int, **_: object) -> None:
     configure_logging(loglevel)
+    log_uncaught_exceptions()
 
 
 @beat_init.connect
 def _start_beat(**_: object) -> None:
-    init_sentry(app.settings.infrastructure)
+    init_sentry(app.settings.infrastructure, RELEASE)
 
 
 @worker_init.connect
 def _start_worker(**_: object) -> None:
     try:
-        init_sentry(app.settings.infrastructure)
+        init_sentry(app.settings.infrastructure, RELEASE)
         app.open_container()
     except Exception:  # noqa: BLE001 - whatever it is, it ends the process
         # Celery only logs what a signal's receiver raises, and would go on with a worker that can do nothing.
