@@ -1,6 +1,7 @@
 """The exchange's public port: reads a request, lets faults befall it, writes the ledger, answers."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Mapping
 from datetime import timedelta
@@ -57,7 +58,7 @@ class ExchangeApp:
         job = Work(self._state, request, misfortune, target_token_id=token_id)
         status, headers, body = self._answer(call, job)
         if Fault.SLOW in misfortune.amounts:
-            await asyncio.sleep(misfortune.seconds(Fault.SLOW))
+            await _wait(receive, misfortune.seconds(Fault.SLOW))
         await _deliver(scope, receive, send, status=status, headers=headers, body=body, ending=misfortune.ending)
 
     def _answer(self, call: Call, job: Work) -> tuple[HTTPStatus, dict[str, str], bytes]:
@@ -120,6 +121,14 @@ def _signed_request(scope: Scope, body: bytes) -> SignedRequest:
         target += "?" + scope["query_string"].decode("latin-1")
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     return SignedRequest(method=scope["method"], target=target, body=body, headers=headers)
+
+
+async def _wait(receive: Receive, seconds: float) -> None:
+    # A client that gave up is not waited for, or stopping would take as long as the slowest answer.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while (await receive())["type"] != "http.disconnect":
+                await asyncio.sleep(0)
 
 
 async def _deliver(

@@ -69,7 +69,10 @@ class _Control:
         return JSONResponse(self._state.options.model_dump(mode="json"))
 
     async def put_options(self, request: Request) -> Response:
-        return JSONResponse(self._state.change_options(await request.json()).model_dump(mode="json"))
+        changes = await request.json()
+        if not isinstance(changes, dict):
+            raise HTTPException(400, "give an object of options")
+        return JSONResponse(self._state.change_options(changes).model_dump(mode="json"))
 
     async def put_clock(self, request: Request) -> Response:
         self._state.shift = timedelta(seconds=_Clock.model_validate(await request.json()).shift_seconds)
