@@ -66,6 +66,16 @@ class ReadAccount:
     level: Level
 
 
+@dataclass(frozen=True, slots=True)
+class ReadCredential:
+    """A credential's place in the file and in Vault; `credential` is None when mistakes left it unusable."""
+
+    name: str
+    place: Place
+    location: tuple[str, str] | None
+    credential: Credential | None
+
+
 def read_accounts(raw: object, place: Place, env: Environment, folder: Path) -> list[ReadAccount]:
     """Return the accounts that have a name, having added every mistake.
 
@@ -95,38 +105,33 @@ def read_accounts(raw: object, place: Place, env: Environment, folder: Path) -> 
 
 def read_credentials(
     raw: object, place: Place, *, accounts: Sequence[ReadAccount], defaults: Level, vault: Table[VaultLayout]
-) -> list[tuple[Credential, Place]]:
-    """Return the credentials that are usable, each with its place in the file, having added every mistake."""
-    read: list[tuple[Credential, Place]] = []
-    names: list[str] = []
+) -> list[ReadCredential]:
+    """Return every credential of the file, usable or not, having added every mistake."""
+    read: list[ReadCredential] = []
     for table, at in _entries(raw, place):
         elsewhere = dict.fromkeys(Policy.model_fields, "[credentials.policy]")
         entry = read_table(_CredentialTable, table, at, elsewhere=elsewhere)
-        named = _check_name(entry, at, taken=names, what="credential")
-        named = named and _check_label(entry.model.name, at)
-        names.append(entry.model.name)
+        name = entry.model.name
+        named = _check_name(entry, at, taken=[one.name for one in read], what="credential") and _check_label(name, at)
         fields = _fields(entry.model.fields, at.at("fields"))
         _check_scopes(entry, at)
         levels = [defaults, *_account_level(entry, at, accounts)]
         levels.append(Level(at.at("policy"), read_table(Policy, entry.model.policy, at.at("policy"))))
         policy = check_policy(levels)
-        location = _location(entry, at, vault.model, {"mount", "path_prefix"} & vault.bad)
+        location = _location(entry, at, vault)
+        credential = None
         if named and location and not entry.bad:
             mount, path = location
-            read.append(
-                (
-                    Credential(
-                        name=entry.model.name,
-                        account=entry.model.account,
-                        mount=mount,
-                        path=path,
-                        scopes=entry.model.scopes,
-                        fields=fields,
-                        policy=policy,
-                    ),
-                    at,
-                )
+            credential = Credential(
+                name=name,
+                account=entry.model.account,
+                mount=mount,
+                path=path,
+                scopes=entry.model.scopes,
+                fields=fields,
+                policy=policy,
             )
+        read.append(ReadCredential(name=name or at.key, place=at, location=location, credential=credential))
     return read
 
 
@@ -267,13 +272,14 @@ def _fields(raw: object, at: Place) -> FieldNames:
     return names
 
 
-def _location(
-    entry: Table[_CredentialTable], at: Place, vault: VaultLayout, bad_vault: Iterable[str]
-) -> tuple[str, str] | None:
-    if not entry.bad.isdisjoint({"mount", "path"}) or set(bad_vault):
+def _location(entry: Table[_CredentialTable], at: Place, vault: Table[VaultLayout]) -> tuple[str, str] | None:
+    mount, path, name = entry.model.mount, entry.model.path, entry.model.name
+    written = {"mount": mount, "path": path}
+    usable = [check_path(value, at.at(key)) for key, value in written.items() if value is not None]
+    needed = {"mount"} if mount is None else set()
+    needed |= {"path_prefix"} if path is None else set()
+    if not all(usable) or not entry.bad.isdisjoint(written) or not vault.bad.isdisjoint(needed):
         return None
-    mount, path = entry.model.mount, entry.model.path
-    good = (mount is None or check_path(mount, at.at("mount"))) & (path is None or check_path(path, at.at("path")))
-    if not good:
+    if path is None and not name:
         return None
-    return mount or vault.mount, path or f"{vault.path_prefix}/{entry.model.name}"
+    return mount or vault.model.mount, path or f"{vault.model.path_prefix}/{name}"

@@ -54,7 +54,8 @@ RULES: Sequence[Rule] = (
     ),
     Rule(
         ("max_overlap", "grace"),
-        lambda p: p.max_overlap >= p.grace,
+        # A grace beyond the period is told by the first rule already.
+        lambda p: p.max_overlap >= p.grace or p.grace >= p.rotation_period,
         "max_overlap must be at least grace, since nothing is revoked before grace is over",
     ),
     Rule(

@@ -16,7 +16,7 @@ from config.policy_rules import Level, check_policy
 from config.schema import Infrastructure, Policy, Schedule, Settings, VaultLayout
 from config.tables import Place, read_table
 from config.toml_file import read_toml
-from config.vault_paths import check_collisions, check_layout
+from config.vault_paths import Claim, check_collisions, check_layout
 
 DEFAULT_CONFIG = Path("config/rotator.toml")
 
@@ -74,7 +74,7 @@ def _assemble(
     elsewhere = dict.fromkeys(Policy.model_fields, "[defaults]")
     file = read_table(_File, content, place, elsewhere=elsewhere).model
     vault = read_table(VaultLayout, file.vault, place.at("vault"))
-    layout_usable = check_layout(vault.model, place.at("vault"))
+    check_layout(vault.model, place.at("vault"))
     schedule = read_table(Schedule, file.schedule, place.at("schedule"))
     defaults = Level(place.at("defaults"), read_table(Policy, file.defaults, place.at("defaults")))
     accounts = read_accounts(file.accounts, place.at("accounts"), env, folder)
@@ -82,8 +82,8 @@ def _assemble(
         file.credentials, place.at("credentials"), accounts=accounts, defaults=defaults, vault=vault
     )
     _check_unused_levels(file.credentials, defaults, accounts)
-    if layout_usable and not vault.bad:
-        check_collisions(credentials, vault.model)
+    claims = [Claim(one.name, "/".join(one.location), one.place) for one in credentials if one.location]
+    check_collisions(claims, f"{vault.model.journal_mount}/{vault.model.journal_prefix}")
     if infrastructure is None or place.mistakes:
         return None
     return Settings(
@@ -91,7 +91,7 @@ def _assemble(
         vault=vault.model,
         schedule=schedule.model,
         accounts=tuple(one.account for one in accounts if one.account),
-        credentials=tuple(credential for credential, _ in credentials),
+        credentials=tuple(one.credential for one in credentials if one.credential),
     )
 
 
@@ -100,7 +100,7 @@ def _check_unused_levels(raw_credentials: object, defaults: Level, accounts: lis
     entries = raw_credentials if isinstance(raw_credentials, list) else []
     if not accounts:
         check_policy([defaults])
-    used = {entry.get("account") for entry in entries if isinstance(entry, dict)}
+    used = [entry.get("account") for entry in entries if isinstance(entry, dict)]
     for account in accounts:
         if account.name not in used:
             check_policy([defaults, account.level])

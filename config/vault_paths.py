@@ -1,9 +1,10 @@
 """Which Vault paths may be used, and which collide."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-from config.schema import Credential, VaultLayout
+from config.schema import VaultLayout
 from config.tables import Place
 
 _SEGMENT = re.compile(r"[A-Za-z0-9._-]+")
@@ -21,30 +22,41 @@ def check_path(path: str, place: Place) -> bool:
     return False
 
 
-def check_layout(layout: VaultLayout, place: Place) -> bool:
-    """Return whether every mount and prefix of the layout may be used, having added each mistake."""
-    keys = ("mount", "path_prefix", "journal_mount", "journal_prefix")
-    usable = [check_path(getattr(layout, key), place.at(key)) for key in keys]
-    return all(usable)
+def check_layout(layout: VaultLayout, place: Place) -> None:
+    """Add a mistake for each mount or prefix of the layout that may not be used."""
+    for key in ("mount", "path_prefix", "journal_mount", "journal_prefix"):
+        check_path(getattr(layout, key), place.at(key))
 
 
-def check_collisions(credentials: Sequence[tuple[Credential, Place]], layout: VaultLayout) -> None:
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A consumers' path that a credential lays claim to, and where the file says so."""
+
+    owner: str
+    full_path: str
+    place: Place
+
+
+def check_collisions(claims: Iterable[Claim], journals: str) -> None:
     """Add a mistake for each path that two credentials share, and for each that the journals' folder overlaps.
 
     A path that lies below another (`desk` and `desk/one`) is fine: in KV v2 these are two secrets.
+
+    Args:
+        claims: in the file's order.
+        journals: the journals' folder, mount included.
     """
-    journal = f"{layout.journal_mount}/{layout.journal_prefix}"
     owners: dict[str, str] = {}
-    for credential, place in credentials:
-        full = f"{credential.mount}/{credential.path}"
-        if full in owners:
-            place.at("path").add(
-                f"{full} belongs to credential {owners[full]} already", "Give each credential a Vault path of its own"
+    for claim in claims:
+        owner = owners.setdefault(claim.full_path, claim.owner)
+        # Who repeats a whole entry has made one mistake, and it is told at the name.
+        if owner != claim.owner:
+            claim.place.at("path").add(
+                f"{claim.full_path} belongs to credential {owner} already", "Give each credential a path of its own"
             )
-        owners.setdefault(full, credential.name)
-        if _overlap(full, journal):
-            place.at("path").add(
-                f"{full} overlaps the journals at {journal}, which the trading services must not read",
+        if _overlap(claim.full_path, journals):
+            claim.place.at("path").add(
+                f"{claim.full_path} overlaps the journals at {journals}, which the trading services must not read",
                 "Choose another path, or set vault.journal_mount to a mount of its own",
             )
 
