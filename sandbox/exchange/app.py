@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from sandbox.exchange.auth import SignedRequest
 from sandbox.exchange.calls import Answer, Work, match, work
-from sandbox.exchange.cutting import cut
+from sandbox.exchange.cutting import cut, target_of
 from sandbox.exchange.errors import Refusal, error_body
 from sandbox.exchange.faults import Misfortune
 from sandbox.exchange.records import Call, Fault
@@ -116,11 +116,8 @@ _MESSAGES: Mapping[HTTPStatus, str] = MappingProxyType(
 
 
 def _signed_request(scope: Scope, body: bytes) -> SignedRequest:
-    target = scope["raw_path"].decode("latin-1")
-    if scope["query_string"]:
-        target += "?" + scope["query_string"].decode("latin-1")
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    return SignedRequest(method=scope["method"], target=target, body=body, headers=headers)
+    return SignedRequest(method=scope["method"], target=target_of(scope), body=body, headers=headers)
 
 
 async def _wait(receive: Receive, seconds: float) -> None:

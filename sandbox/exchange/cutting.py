@@ -1,4 +1,4 @@
-"""A uvicorn protocol whose connections an application may cut, which ASGI by itself has no word for."""
+"""What ASGI has no word for: a request's target exactly as sent, and cutting the connection it came by."""
 
 import asyncio
 import contextlib
@@ -6,21 +6,37 @@ import socket
 import struct
 from typing import Any
 
+import h11
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _CUTTER = "sandbox.cutter"
+_TARGET = "sandbox.target"
+
+
+class _Connection(h11.Connection):
+    """Remembers the target of the request being read: ASGI splits it, and "/x?" becomes the same as "/x"."""
+
+    target: bytes = b""
+
+    def next_event(self) -> Any:
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            self.target = event.target
+        return event
 
 
 class CuttableProtocol(H11Protocol):
-    """HTTP/1.1 with each request's scope carrying the means to end its connection."""
+    """HTTP/1.1 with each request's scope carrying its target and the means to end its connection."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        connection = self.conn = _Connection(h11.SERVER)
         inner: ASGIApp = self.app
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             scope[_CUTTER] = self
+            scope[_TARGET] = connection.target.decode("latin-1")
             await inner(scope, receive, send)
 
         self.app = app
@@ -34,6 +50,12 @@ class CuttableProtocol(H11Protocol):
             self.transport.abort()
         else:
             self.transport.close()
+
+
+def target_of(scope: Scope) -> str:
+    """Return the request's target, path and query, exactly as it was sent."""
+    target: str = scope[_TARGET]
+    return target
 
 
 async def cut(scope: Scope, receive: Receive, *, reset: bool) -> None:
