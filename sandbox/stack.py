@@ -42,7 +42,7 @@ class StackError(RuntimeError):
     """Part of the system did not start or ended by itself; the text names it and its log."""
 
 
-class Interrupted(BaseException):  # noqa: N818 - as KeyboardInterrupt, it is not an error
+class Interrupted(BaseException):
     """The run was asked to end while it was still starting."""
 
 
