@@ -85,7 +85,7 @@ class Transport:
     def __init__(self, *, api_url: str, clock: Clock, transport: httpx.BaseTransport | None = None) -> None:
         self._base = _checked(api_url)
         self._clock = clock
-        tls = httpx.create_ssl_context()
+        tls = httpx.create_ssl_context() if transport is None else True  # slow to make, so made once for both
         # The second client never reuses a connection: one that the server has just closed would make it unknowable
         # whether a request that must not be repeated was carried out.
         self._pooled, self._fresh = (
