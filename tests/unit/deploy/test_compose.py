@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from config.settings import check_settings
 from tests.unit.deploy.files import ROOT, compose, demo_variables, procfile, stages
 
 MADE_BY_HAND = {"config/rotator.toml"}
@@ -116,6 +117,24 @@ def test_a_service_depends_on_services_that_exist_and_can_meet_the_condition(nam
                 assert other_condition == "service_started"
 
 
+@pytest.mark.parametrize(
+    "variables, config",
+    [({}, "config/rotator.example.toml"), (demo_variables(), "deploy/compose/demo.toml")],
+    ids=["plain", "demo"],
+)
+def test_the_settings_that_the_worker_gets_have_no_mistake(
+    variables: dict[str, str], config: str, tmp_path: Path
+) -> None:
+    environment: dict[str, str] = compose(variables)["services"]["worker"]["environment"]
+    contents = {"REDIS_URL_FILE": "redis://:password@redis:6379/0"}
+    for name in [name for name in environment if name.endswith("_FILE") or name == "VAULT_CACERT"]:
+        path = tmp_path / name
+        path.write_text(contents.get(name, "content"), encoding="ascii")
+        environment[name] = str(path)
+
+    assert check_settings({**environment, "ROTATOR_CONFIG": str(ROOT / config)}) == []
+
+
 def test_nothing_in_the_plain_stack_depends_on_the_demo() -> None:
     services = compose()["services"]
     demo = {name for name, one in services.items() if "demo" in one.get("profiles", [])}
@@ -130,7 +149,7 @@ def test_the_sandbox_and_its_trader_run_in_the_demo_profile_only() -> None:
 
     from_sandbox = {name for name, one in services.items() if "sandbox" in one["image"]}
 
-    assert {"sandbox", "trader"} <= from_sandbox
+    assert from_sandbox == {"sandbox", "trader"}
     assert all(services[name]["profiles"] == ["demo"] for name in from_sandbox)
 
 

@@ -4,13 +4,14 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 
 from tests.unit.deploy.files import ROOT, locked, stages
 
 IMPORT_WITHOUT_THE_REST = """
-import importlib.metadata as metadata, pkgutil, re, sys
+import importlib, importlib.metadata as metadata, pkgutil, re, sys
 import setuptools  # whoever patches the import system does so before us
 
 runtime = {re.sub(r"[-_.]+", "-", name).lower() for name in sys.argv[1].split(",")}
@@ -18,7 +19,9 @@ owners = metadata.packages_distributions()
 hidden = {
     top for top, names in owners.items()
     if not any(re.sub(r"[-_.]+", "-", name).lower() in runtime for name in names)
-} - {"worker", "config"} | {"sandbox", "tests"}
+} - {"worker", "config", "sandbox"} | {"worker", "config", "sandbox", "tests"} - {
+    name.partition(".")[0] for name in sys.argv[2:]
+}
 
 class Hide:
     def find_spec(self, name, path=None, target=None):
@@ -28,12 +31,23 @@ class Hide:
 for name in [name for name in sys.modules if name.partition(".")[0] in hidden]:
     del sys.modules[name]
 sys.meta_path.insert(0, Hide())
-import config, worker
-for package in (config, worker):
-    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+for name in sys.argv[2:]:
+    package = importlib.import_module(name)
+    for module in pkgutil.walk_packages(getattr(package, "__path__", ()), name + "."):
         if not module.name.endswith("__main__"):
-            __import__(module.name)
+            importlib.import_module(module.name)
 """
+
+
+def _import(*modules: str, packages: Iterable[str]) -> subprocess.CompletedProcess[str]:
+    """Import these modules, and the modules below them, where nothing but those packages is installed."""
+    return subprocess.run(
+        [sys.executable, "-c", IMPORT_WITHOUT_THE_REST, ",".join(packages), *modules],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_the_wheel_that_the_image_installs_holds_worker_and_config_alone(tmp_path: Path) -> None:
@@ -55,10 +69,14 @@ def test_the_wheel_that_the_image_installs_holds_worker_and_config_alone(tmp_pat
 
 
 def test_every_module_can_be_imported_with_nothing_but_the_runtime_packages() -> None:
-    runtime = ",".join(locked("deploy/requirements-runtime.lock"))
+    result = _import("config", "worker", packages=locked("deploy/requirements-runtime.lock"))
 
-    result = subprocess.run(
-        [sys.executable, "-c", IMPORT_WITHOUT_THE_REST, runtime], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_what_the_demo_containers_run_can_be_imported_with_what_their_image_holds() -> None:
+    packages = {*locked("deploy/requirements-runtime.lock"), "starlette", "uvicorn"}
+
+    result = _import("sandbox.__main__", "sandbox.trader", packages=packages)
 
     assert (result.returncode, result.stderr) == (0, "")

@@ -1,0 +1,83 @@
+"""The documents: their links lead somewhere, and what they list is what the code has."""
+
+import ast
+import re
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import SecretStr
+
+from config.schema import FieldNames
+from tests.unit.deploy.files import ROOT
+from worker.models import ServedDocument
+from worker.policy.steps import Reason
+from worker.vault.documents import WRITE_ID, served_data, tombstone_data
+
+DOCUMENTS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")))
+
+
+def _text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_to_other_files_lead_somewhere(name: str) -> None:
+    targets = [
+        target for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", _text(name)) if not target.startswith("http")
+    ]
+    paths = [(ROOT / name).parent / target for target in targets]
+
+    assert [str(path) for path in paths if not path.exists()] == []
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_files_that_are_named_exist(name: str) -> None:
+    named = set(re.findall(r"`((?:worker|config|sandbox|deploy|tests|docs)/[\w./-]*)`", _text(name)))
+    to_be_made = {"config/rotator.toml", "deploy/compose/identity/token"}
+
+    assert {one for one in named - to_be_made if not (ROOT / one).exists()} == set()
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_python_in_a_document_can_be_parsed(name: str) -> None:
+    for block in re.findall(r"```python\n(.*?)```", _text(name), re.DOTALL):
+        ast.parse(block)
+
+
+@pytest.mark.parametrize("reason", sorted(Reason))
+def test_the_runbook_explains_every_reason_once(reason: Reason) -> None:
+    text = _text("docs/operations.md")
+    headings = re.findall(rf"^####.*`{reason}`", text, re.MULTILINE)
+    rows = re.findall(rf"^\|[^|]*`{reason}`[^|]*\|", text, re.MULTILINE)
+
+    assert len(headings) + len(rows) == 1
+
+
+def test_consumers_are_told_about_every_field_that_they_read() -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    document = ServedDocument(
+        token_id="id",
+        secret=SecretStr("c2VjcmV0"),
+        scopes=("trading",),
+        label="market-maker/id",
+        account="desk",
+        api_url="https://api.example",
+        derived_at=moment,
+        promoted_at=moment,
+        rotation_id="id",
+        sequence=3,
+    )
+    text = _text("docs/consumers.md")
+
+    fields = {*served_data(document, FieldNames()), WRITE_ID}
+
+    assert {one for one in fields if not re.search(rf"^\|[^|]*`{one}`", text, re.MULTILINE)} == set()
+    assert all(f'"{one}": true' in text for one in tombstone_data())
+
+
+def test_the_documents_name_no_reason_that_does_not_exist() -> None:
+    headings = re.findall(r"^#### (.*)$", _text("docs/operations.md"), re.MULTILINE)
+
+    named = {one for heading in headings for one in re.findall(r"`(\w+)`", heading)}
+
+    assert named <= set(Reason)
