@@ -45,8 +45,10 @@ def _headline(frame: Frame) -> Text:
 
 def _credentials(frame: Frame) -> RenderableType:
     table = Table(expand=True, pad_edge=False, header_style="bold")
-    for heading, ratio in (("Credential", 3), ("Age against period", 4), ("Tokens", 5), ("Accepted / rejected", 3)):
-        table.add_column(heading, ratio=ratio)
+    table.add_column("Credential", no_wrap=True)
+    table.add_column("Age against period", no_wrap=True)
+    table.add_column("Tokens", no_wrap=True, ratio=1)
+    table.add_column("Accepted / rejected")
     for credential in frame.report.credentials if frame.report else ():
         assert frame.report is not None  # noqa: S101 - the loop is empty without a report
         table.add_row(
@@ -62,7 +64,7 @@ def _credentials(frame: Frame) -> RenderableType:
 def _name(credential: CredentialView) -> Text:
     text = Text.assemble((credential.name, "bold"), ("\n" + credential.account, "dim"))
     if credential.stale:
-        text.append(f"\n{credential.stale.kind}: nobody uses it", "bold yellow")
+        text.append(f"\n⚑ {credential.stale.kind}", "bold yellow")
     for hold in credential.alerts:
         text.append(f"\n{hold.reason.value}", "bold red" if hold.severity is Severity.ERROR else "yellow")
     return text
