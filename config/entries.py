@@ -35,7 +35,9 @@ DEFAULT_IDENTITY = "LIMITLESS_IDENTITY_TOKEN"
 """The variable (or, with `_FILE`, the file) that identifies an account which names no source of its own."""
 
 
-class _AccountTable(BaseModel):
+class AccountTable(BaseModel):
+    """The keys of one `[[accounts]]`, as the file has them."""
+
     model_config = ConfigDict(extra="forbid")
 
     name: str = ""
@@ -45,7 +47,9 @@ class _AccountTable(BaseModel):
     policy: Any = None
 
 
-class _CredentialTable(BaseModel):
+class CredentialTable(BaseModel):
+    """The keys of one `[[credentials]]`, as the file has them."""
+
     model_config = ConfigDict(extra="forbid")
 
     name: str = ""
@@ -88,7 +92,7 @@ def read_accounts(raw: object, place: Place, env: Environment, folder: Path) -> 
     read: list[ReadAccount] = []
     for table, at in _entries(raw, place):
         elsewhere = dict.fromkeys(Policy.model_fields, "[accounts.policy]")
-        account = read_table(_AccountTable, table, at, elsewhere=elsewhere)
+        account = read_table(AccountTable, table, at, elsewhere=elsewhere)
         level = Level(at.at("policy"), read_table(Policy, account.model.policy, at.at("policy")))
         named = _check_name(account, at, taken=[one.name for one in read], what="account")
         api_url = _api_url(account, at, env)
@@ -110,7 +114,7 @@ def read_credentials(
     read: list[ReadCredential] = []
     for table, at in _entries(raw, place):
         elsewhere = dict.fromkeys(Policy.model_fields, "[credentials.policy]")
-        entry = read_table(_CredentialTable, table, at, elsewhere=elsewhere)
+        entry = read_table(CredentialTable, table, at, elsewhere=elsewhere)
         name = entry.model.name
         named = _check_name(entry, at, taken=[one.name for one in read], what="credential") and _check_label(name, at)
         fields = _fields(entry.model.fields, at.at("fields"))
@@ -180,7 +184,7 @@ def _account(name: str, api_url: str, identity: SecretStr | Path) -> Account:
     return Account(name=name, api_url=api_url, identity_token=identity)
 
 
-def _api_url(account: Table[_AccountTable], at: Place, env: Environment) -> str | None:
+def _api_url(account: Table[AccountTable], at: Place, env: Environment) -> str | None:
     if "api_url" in account.bad:
         return None
     if account.model.api_url is not None:
@@ -189,7 +193,7 @@ def _api_url(account: Table[_AccountTable], at: Place, env: Environment) -> str 
     return check_url(common, env.place("LIMITLESS_API_URL")) if common else PRODUCTION_API_URL
 
 
-def _identity(account: Table[_AccountTable], at: Place, env: Environment, folder: Path) -> SecretStr | Path | None:
+def _identity(account: Table[AccountTable], at: Place, env: Environment, folder: Path) -> SecretStr | Path | None:
     if not account.bad.isdisjoint({"identity_token_env", "identity_token_file"}):
         return None
     variable, path = account.model.identity_token_env, account.model.identity_token_file
@@ -232,7 +236,7 @@ def _default_identity(at: Place, env: Environment) -> SecretStr | Path | None:
     return None
 
 
-def _account_level(entry: Table[_CredentialTable], at: Place, accounts: Sequence[ReadAccount]) -> list[Level]:
+def _account_level(entry: Table[CredentialTable], at: Place, accounts: Sequence[ReadAccount]) -> list[Level]:
     if "account" in entry.bad:
         return []
     name = entry.model.account
@@ -246,7 +250,7 @@ def _account_level(entry: Table[_CredentialTable], at: Place, accounts: Sequence
     return found[:1]
 
 
-def _check_scopes(entry: Table[_CredentialTable], at: Place) -> None:
+def _check_scopes(entry: Table[CredentialTable], at: Place) -> None:
     scopes = entry.model.scopes
     if "scopes" in entry.bad:
         return
@@ -272,7 +276,7 @@ def _fields(raw: object, at: Place) -> FieldNames:
     return names
 
 
-def _location(entry: Table[_CredentialTable], at: Place, vault: Table[VaultLayout]) -> tuple[str, str] | None:
+def _location(entry: Table[CredentialTable], at: Place, vault: Table[VaultLayout]) -> tuple[str, str] | None:
     mount, path, name = entry.model.mount, entry.model.path, entry.model.name
     written = {"mount": mount, "path": path}
     usable = [check_path(value, at.at(key)) for key, value in written.items() if value is not None]

@@ -11,6 +11,23 @@ from config.schema import Infrastructure
 from config.tables import Place
 from config.urls import check_redis_url, check_url
 
+VARIABLES = (
+    "ROTATOR_CONFIG",
+    "REDIS_URL",
+    "VAULT_ADDR",
+    "VAULT_TOKEN",
+    "VAULT_ROLE_ID",
+    "VAULT_SECRET_ID",
+    "VAULT_NAMESPACE",
+    "VAULT_CACERT",
+    "SENTRY_DSN",
+    "SENTRY_ENVIRONMENT",
+    "LIMITLESS_API_URL",
+    "LIMITLESS_IDENTITY_TOKEN",
+    "LIMITLESS_IDENTITY_TOKEN_FILE",
+)
+"""Every variable that has a meaning of its own; secrets among them are read as `<NAME>_FILE` too."""
+
 _MAX_SECRET_BYTES = 64 * 1024
 
 

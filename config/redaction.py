@@ -40,23 +40,28 @@ _PATTERNS = (
     # name=value and "name": "value"
     (
         re.compile(
-            r"""(?ix) \b ((?:[a-z0-9]+[_-])* (?:secret(?:[_-](?:id|key))?|token|passw(?:or)?d|authorization|signature
-            |identity|api[_-]?key) ["']? \s* [:=] \s* (?:[bu]?["'])?) (?!\[redacted\]) [^\s"',;&)}\]]+"""
+            r"""(?ix) \b ((?:[a-z0-9]+[_-]){0,4} (?:secret(?:[_-](?:id|key))?|token|passw(?:or)?d|authorization
+            |signature|identity|api[_-]?key) ["']? \s* [:=] \s* (?:[bu]?["'])?) (?!\[redacted\]) [^\s"',;&)}\]]+"""
         ),
         rf"\g<1>{REDACTED}",
     ),
     # 32 bytes in base64, as the exchange issues its secrets
     (re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{42,}={1,2}"), REDACTED),
-    # any long run of letters of both cases: keys of other lengths and alphabets
-    (re.compile(r"(?=[A-Za-z0-9+/_-]*[a-z])(?=[A-Za-z0-9+/_-]*[A-Z])[A-Za-z0-9+/_-]{40,}={0,2}"), REDACTED),
 )
+_LONG_RUN = re.compile(r"[A-Za-z0-9+/_-]{40,}={0,2}")
 
 
 def redact_text(text: str) -> str:
     """Return the text with everything replaced that looks like a secret."""
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
-    return text
+    return _LONG_RUN.sub(_redact_run, text)
+
+
+def _redact_run(found: re.Match[str]) -> str:
+    # Letters of both cases: keys of whatever length and alphabet, but neither ids in hexadecimal nor paths.
+    run = found[0]
+    return run if run in {run.lower(), run.upper()} else REDACTED
 
 
 def is_ours(module: str | None) -> bool:

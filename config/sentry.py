@@ -68,7 +68,7 @@ def init_sentry(infrastructure: Infrastructure, release: str, transport: Transpo
         integrations=integrations,
         include_local_variables=False,
         include_source_context=False,
-        send_default_pii=False,
+        # send_default_pii is deprecated; unset, it and its successor data_collection mean "none".
         max_request_body_size="never",
         max_breadcrumbs=0,
         before_breadcrumb=lambda _crumb, _hint: None,

@@ -19,7 +19,7 @@ ENVIRON = {
 }
 
 
-def environ_with(folder: Path, toml: str = SOUND, **changes: str | None) -> dict[str, str]:
+def environ_with(folder: Path, toml: str = SOUND, /, **changes: str | None) -> dict[str, str]:
     """Return an environment that is sound but for the changes (None unsets), naming a file with that content."""
     path = folder / "rotator.toml"
     path.write_text(toml, encoding="utf-8")

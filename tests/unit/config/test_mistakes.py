@@ -189,7 +189,7 @@ MADE_IN_THE_ENVIRONMENT: dict[str, tuple[dict[str, str | None], str, str]] = {
 def test_a_mistake_in_the_environment_is_told_with_the_variable(
     tmp_path: Path, changes: dict[str, str | None], key: str, wrong: str
 ) -> None:
-    found = check_settings(environ_with(tmp_path, **changes))
+    found = check_settings(environ_with(tmp_path, SOUND, **changes))
 
     assert [(one.file, one.key, wrong in one.wrong) for one in found] == [("environment", key, True)]
 
@@ -335,7 +335,7 @@ class TestSecretsAreNeverQuoted:
 
     @pytest.mark.parametrize("name", ["REDIS_URL", "VAULT_ADDR", "SENTRY_DSN", "LIMITLESS_API_URL"])
     def test_in_whatever_variable_it_was_pasted(self, tmp_path: Path, name: str) -> None:
-        assert A_SECRET not in self.everything(environ_with(tmp_path, **{name: A_SECRET}))
+        assert A_SECRET not in self.everything(environ_with(tmp_path, SOUND, **{name: A_SECRET}))
 
 
 VALUE = st.recursive(

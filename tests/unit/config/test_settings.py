@@ -127,7 +127,7 @@ class TestEnvironment:
     def test_a_secret_is_read_from_a_file_without_its_line_end(self, tmp_path: Path, name: str, field: str) -> None:
         value = {"REDIS_URL": "rediss://:pw@redis:6379/0", "SENTRY_DSN": "https://key@sentry.example/1"}.get(name, "s3")
         (tmp_path / "secret").write_text(f"{value}\n", encoding="utf-8")
-        environ = environ_with(tmp_path, **{name: None, f"{name}_FILE": str(tmp_path / "secret")})
+        environ = environ_with(tmp_path, SOUND, **{name: None, f"{name}_FILE": str(tmp_path / "secret")})
 
         assert getattr(self.infrastructure(environ), field).get_secret_value() == value
 
