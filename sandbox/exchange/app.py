@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import math
 from collections.abc import Mapping
 from datetime import timedelta
 from email.utils import format_datetime
@@ -34,6 +35,15 @@ _INSTEAD: Mapping[Fault, HTTPStatus] = MappingProxyType(
     }
 )
 """Endings that are answered instead of doing the work."""
+
+_WITH_RETRY_AFTER = (Fault.THROTTLE, Fault.UNAVAILABLE)
+
+_MESSAGES: Mapping[HTTPStatus, str] = MappingProxyType(
+    {
+        HTTPStatus.TOO_MANY_REQUESTS: "ThrottlerException: Too Many Requests",
+        HTTPStatus.SERVICE_UNAVAILABLE: "Service is temporarily unavailable",
+    }
+)
 
 
 class ExchangeApp:
@@ -82,11 +92,10 @@ class ExchangeApp:
     def _headers(self, misfortune: Misfortune) -> dict[str, str]:
         now = self._state.now() + timedelta(seconds=misfortune.seconds(Fault.SKEW_CLOCK))
         headers = {"content-type": "application/json; charset=utf-8", "date": format_datetime(now, usegmt=True)}
-        ending = misfortune.ending
-        wait = misfortune.amounts.get(ending) if ending in {Fault.THROTTLE, Fault.UNAVAILABLE} and ending else None
+        wait = next((misfortune.amounts[fault] for fault in _WITH_RETRY_AFTER if fault in misfortune.amounts), None)
         if wait is not None:
             # Whole seconds are all that the header can say; rounding down would invite the client back too early.
-            seconds = int(-(-wait // 1))
+            seconds = math.ceil(wait)
             as_date = format_datetime(now + timedelta(seconds=seconds), usegmt=True)
             headers["retry-after"] = as_date if self._state.options.retry_after == "date" else str(seconds)
         return headers
@@ -105,14 +114,6 @@ class ExchangeApp:
             reason=reason,
             faults=job.misfortune.names,
         )
-
-
-_MESSAGES: Mapping[HTTPStatus, str] = MappingProxyType(
-    {
-        HTTPStatus.TOO_MANY_REQUESTS: "ThrottlerException: Too Many Requests",
-        HTTPStatus.SERVICE_UNAVAILABLE: "Service is temporarily unavailable",
-    }
-)
 
 
 def _signed_request(scope: Scope, body: bytes) -> SignedRequest:

@@ -104,8 +104,8 @@ class _Control:
             raise HTTPException(400, "requests are narrowed by after, call, profile and token_id")
         found = [
             entry
-            for entry in self._state.requests()
-            if entry.seq > after and all(getattr(entry, field) == value for field, value in wanted.items())
+            for entry in self._state.requests(after=after)
+            if all(getattr(entry, field) == value for field, value in wanted.items())
         ]
         return Response(_REQUESTS.dump_json(found), media_type="application/json")
 

@@ -20,6 +20,7 @@ from sandbox.exchange.state import ExchangeState, real_now
 
 LOOPBACK = "127.0.0.1"
 START_TIMEOUT = 10.0
+STOP_TIMEOUT = 10.0
 GRACEFUL_SECONDS = 2
 
 
@@ -138,7 +139,9 @@ def running_exchange(
             yield running
         finally:
             ports.stop()
-            thread.join(START_TIMEOUT)
+            thread.join(STOP_TIMEOUT)
+    if thread.is_alive():
+        raise RuntimeError("the sandbox exchange did not stop")
     if running.failures:
         raise RuntimeError("the sandbox exchange failed") from running.failures[0]
 

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 from sandbox.exchange.faults import DEFAULT_RULES, FaultPlan, Misfortune
@@ -245,10 +246,12 @@ class ExchangeState:
             self._seq += 1
             self._requests.append(RequestEntry(seq=self._seq, **fields))
 
-    def requests(self) -> tuple[RequestEntry, ...]:
-        """Return the request ledger, oldest first."""
+    def requests(self, *, after: int = 0) -> tuple[RequestEntry, ...]:
+        """Return the request ledger beyond that `seq`, oldest first."""
         with self._lock:
-            return tuple(self._requests)
+            # From the young end: whoever polls a long run asks for little of it.
+            young = list(takewhile(lambda entry: entry.seq > after, reversed(self._requests)))
+        return tuple(reversed(young))
 
     def tokens(self) -> tuple[TokenEntry, ...]:
         """Return every token ever issued, oldest first."""

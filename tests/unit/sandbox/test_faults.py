@@ -1,7 +1,7 @@
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -54,11 +54,12 @@ def test_nothing_befalls_anyone_at_zero_percent(seed: int, call: Call, count: in
     assert [plan.befall(call).names for _ in range(count)] == [()] * count
 
 
+@settings(max_examples=10)  # each is a thousand draws
 @given(seeds, st.sampled_from(GENERAL))
 def test_a_rate_is_about_what_was_asked_for(seed: int, fault: Fault) -> None:
     plan = FaultPlan(seed=seed, rules=rules_for(Call.LIST, [fault], 25))
-    hits = sum(plan.befall(Call.LIST).names == (fault,) for _ in range(2000))
-    assert 350 < hits < 650  # 500 ± 8 sigma
+    hits = sum(plan.befall(Call.LIST).names == (fault,) for _ in range(1000))
+    assert 140 < hits < 360  # 250 ± 8 sigma
 
 
 @given(seeds, st.sampled_from(GENERAL), st.sampled_from(GENERAL), st.integers(1, 50))
