@@ -200,6 +200,13 @@ class FakeExchange:
         lost = error or AmbiguousDeriveError("the answer to a derive was lost")
         self._failures.setdefault(FakeCall(call), []).extend([(lost, True)] * count)
 
+    def recover(self) -> None:
+        """Forget every failure and action that has not happened yet."""
+        self._failures.clear()
+        self._before.clear()
+        self._after.clear()
+        self._hide_next = 0
+
     def before_next(self, call: FakeCall | str, action: Callable[[], None]) -> None:
         """Do something when that call next arrives, before anything else."""
         self._before.setdefault(FakeCall(call), []).append(action)

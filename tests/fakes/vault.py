@@ -188,6 +188,11 @@ class FakeVault:
         """Return the stored versions of that consumers' path's journal."""
         return self.kv.versions(self._journals.journal_location(location))
 
+    def peek(self, location: PathLocation) -> Journal | None:
+        """Return that consumers' path's journal without any hook: what a test sees, not what the worker does."""
+        found = self._journals.read(location)
+        return found.journal if found else None
+
     def close(self) -> None:
         """Close nothing."""
 
