@@ -4,6 +4,7 @@ The libraries' own records (Celery, httpx, hvac, redis) go through the same rend
 kept: what they attach (a task's arguments and return value, a broken message's body) is not ours to judge.
 """
 
+import json
 import logging
 import sys
 import threading
@@ -75,7 +76,8 @@ class _Handler(logging.StreamHandler[IO[str]]):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         # The inherited one prints the record's arguments.
         try:
-            self.stream.write(f'{{"level": "error", "event": "a line of logger {record.name} could not be written"}}\n')
+            event = f"a line of logger {record.name} could not be written"
+            self.stream.write(json.dumps({"event": event, "logger": "config.logs", "level": "error"}) + "\n")
         except (OSError, ValueError):
             return  # the stream is gone, and there is no other place to say so
 

@@ -343,7 +343,8 @@ VALUE = st.recursive(
     lambda inner: st.lists(inner, max_size=3),
     max_leaves=4,
 )
-KEYS = re.findall(r"^# ?(\w+) =|^(\w+) =", (Path("config") / "rotator.example.toml").read_text("utf-8"), re.MULTILINE)
+EXAMPLE = Path(__file__).parents[3] / "config" / "rotator.example.toml"
+KEYS = re.findall(r"^# ?(\w+) =|^(\w+) =", EXAMPLE.read_text("utf-8"), re.MULTILINE)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
