@@ -14,7 +14,6 @@ from kombu.exceptions import OperationalError
 
 from config.schedule import FLAG_STALE, REVOKE_EXPIRED, ROTATE_DUE, expires_after
 from worker.app import RotatorApp, RotatorTask
-from worker.errors import UnknownNameError
 
 ROTATE_CREDENTIAL = "worker.tasks.rotate_credential"
 REVOKE_ACCOUNT = "worker.tasks.revoke_account"
@@ -62,21 +61,25 @@ def rotate_credential(self: RotatorTask, credential: str) -> None:
 @shared_task(name=REVOKE_ACCOUNT, bind=True, base=RotatorTask)
 def revoke_account(self: RotatorTask, account: str) -> None:
     """Revoke what is over in one account."""
-    _speak_of(account=account)
-    try:
+    if _is_known_account(self.app, account):
         self.app.container.engine.revoke(account)
-    except UnknownNameError:
-        _report_unknown("account", account)
 
 
 @shared_task(name=FLAG_ACCOUNT, bind=True, base=RotatorTask)
 def flag_account(self: RotatorTask, account: str) -> None:
     """Flag what nobody uses in one account."""
-    _speak_of(account=account)
-    try:
+    if _is_known_account(self.app, account):
         self.app.container.engine.flag(account)
-    except UnknownNameError:
-        _report_unknown("account", account)
+
+
+def _is_known_account(app: RotatorApp, name: str) -> bool:
+    try:
+        app.settings.account(name)
+    except KeyError:
+        _report_unknown("account", name)
+        return False
+    _speak_of(account=name)
+    return True
 
 
 def _fan_out(app: RotatorApp, task: str, names: Iterable[str], interval: timedelta) -> None:
