@@ -1,0 +1,60 @@
+"""`rotator status`: what is there and what is the matter."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.unit.cli.world import CliWorld
+from worker.errors import ExchangeUnavailableError
+from worker.report import Report
+
+
+def test_all_well_is_exit_code_0(cli: CliWorld) -> None:
+    for name in ("mm", "hedge"):
+        cli.harness.engine.rotate(name)
+    assert cli.run("status").exit_code == 0
+
+
+def test_its_json_is_the_report(cli: CliWorld) -> None:
+    cli.harness.settle()
+    found = cli.json("status")
+    found.pop("needs_attention")
+    assert {one.name for one in Report.model_validate(found).credentials} == {"mm", "hedge"}
+
+
+def test_it_shows_a_tokens_label_and_state(cli: CliWorld) -> None:
+    cli.harness.engine.rotate("mm")
+    (line,) = (line for line in cli.run("status").stdout.splitlines() if "mm/id0001" in line)
+    assert "current" in line
+
+
+def test_it_shows_age_against_period(cli: CliWorld) -> None:
+    cli.harness.engine.rotate("mm")
+    cli.harness.clock.advance(timedelta(days=2))
+    assert "mm 2 d / 7 d" in " ".join(cli.run("status").stdout.split())
+
+
+def test_it_names_tokens_that_are_not_ours(cli: CliWorld) -> None:
+    cli.harness.exchange.issue_by_person("alice's laptop")
+    assert "alice's laptop" in cli.run("status").stdout
+
+
+@pytest.mark.parametrize("label", ["\x1b[31mred", "[bold]markup[/bold]", "[/]"])
+def test_a_label_of_somebody_else_is_shown_and_never_interpreted(cli: CliWorld, label: str) -> None:
+    cli.harness.exchange.issue_by_person(label)
+    shown = label.replace("\x1b", "\N{REPLACEMENT CHARACTER}")
+    assert shown in cli.run("status").stdout
+
+
+def test_an_alert_is_shown_with_its_sentence_and_exit_code_1(cli: CliWorld) -> None:
+    cli.harness.engine.rotate("mm")
+    cli.harness.vault.put_foreign(cli.harness.location("mm"))
+    result = cli.run("status")
+    assert (result.exit_code, "another hand" in result.stdout) == (1, True)
+
+
+def test_an_exchange_that_is_away_is_told_and_what_vault_knows_is_shown(cli: CliWorld) -> None:
+    cli.harness.engine.rotate("mm")
+    cli.harness.exchange.fail_next("list", ExchangeUnavailableError("account main: connection refused"))
+    result = cli.run("status")
+    assert (result.exit_code, "connection refused" in result.stdout, "mm/id0001" in result.stdout) == (1, True, True)
