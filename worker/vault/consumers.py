@@ -53,7 +53,7 @@ class VaultConsumers:
         left to them. Raises TransientError or PermanentError; repeating is safe.
         """
         doomed = tuple(
-            number for number in self._kv.older_live_versions(location) if self._holds(location, number, token_id)
+            number for number in self._kv.older_versions(location) if self._holds(location, number, token_id)
         )
         if doomed:
             self._kv.destroy(location, doomed)

@@ -112,7 +112,7 @@ def journal_data(journal: Journal) -> dict[str, Any]:
     """Return the JSON-ready data of a journal, a staged secret in the clear: for Vault and nothing else.
 
     The journal is one string of JSON: OpenBao refuses a request of more than 1,000 strings (names count, too), which
-    a ledger would reach within a year, and HashiCorp's Vault has similar bounds. `vault kv get -field=journal` shows it.
+    a ledger would reach within a year, and HashiCorp's Vault has similar bounds.
     """
     return {_JOURNAL: json.dumps(journal.to_document(), separators=(",", ":"))}
 
