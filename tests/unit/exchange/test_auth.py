@@ -94,6 +94,12 @@ def test_a_timestamp_has_milliseconds_and_a_z_and_is_never_ahead(moment: datetim
     assert timedelta(0) <= moment - datetime.fromisoformat(text) < timedelta(milliseconds=1)
 
 
+def test_a_body_that_comes_in_pieces_is_signed_whole() -> None:
+    pieces = httpx.Request("POST", "https://exchange.test/orders", content=iter([b'{"a"', b":1}"]))
+    whole = httpx.Request("POST", "https://exchange.test/orders", content=b'{"a":1}')
+    assert signed(pieces).headers["lmts-signature"] == signed(whole).headers["lmts-signature"]
+
+
 def test_every_sending_is_dated_anew() -> None:
     clock = FakeClock(NOW)
     auth = HmacAuth("tok-1", SecretStr(SECRET), clock=clock)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.unit.exchange.support import NOW, http_date
@@ -32,6 +32,10 @@ def answer(
 
 
 @given(skew=st.integers(-86400, 86400))
+@example(skew=30)
+@example(skew=31)
+@example(skew=-30)
+@example(skew=-31)
 def test_a_401_is_about_the_clock_only_when_it_is_more_than_30_s_off(skew: int) -> None:
     error = refusal(answer(date=http_date(SENT + timedelta(seconds=skew))), purpose="p", secrets=())
     if abs(skew) <= 30:
