@@ -12,6 +12,8 @@ from sandbox.exchange.records import TokenEntry
 from sandbox.leaks import Finding, LeakScanner
 from sandbox.observers import everything_in
 from sandbox.stack import Stack
+from worker.models import PathLocation
+from worker.vault.documents import parse_journal
 
 ORDERS = frozenset({"order", "profile"})
 """The calls that only the trader sends."""
@@ -55,12 +57,13 @@ class VaultInspector:
 
     def _holding(self, credential: Credential) -> Holding:
         layout = self._settings.vault
-        journal_path = f"{layout.journal_prefix}/{credential.mount}/{credential.path}"
-        journal = self._get(f"{layout.journal_mount}/data/{journal_path}")
-        document = journal.json()["data"]["data"] if journal else {}
-        ledger = document.get("ledger", ())
-        promoted = sum(1 for record in ledger if record.get("promoted_at"))
-        return Holding(promoted, (*(one.text for one in (journal,) if one), *self._versions(credential)))
+        where = PathLocation(layout.journal_mount, f"{layout.journal_prefix}/{credential.mount}/{credential.path}")
+        answer = self._get(f"{where.mount}/data/{where.path}")
+        versions = tuple(self._versions(credential))
+        if answer is None:
+            return Holding(0, versions)
+        ledger = parse_journal(answer.json()["data"]["data"], where).ledger
+        return Holding(sum(1 for record in ledger if record.promoted_at), (answer.text, *versions))
 
     def _versions(self, credential: Credential) -> Iterator[str]:
         metadata = self._get(f"{credential.mount}/metadata/{credential.path}")

@@ -90,7 +90,8 @@ class Child:
         self._argv = tuple(argv)
         self._environment = dict(environment)
         self._cwd = cwd
-        self._stop_seconds = stop_seconds
+        self.stop_seconds = stop_seconds
+        self._asked = False
         self._process = self._spawn()
 
     def _spawn(self) -> subprocess.Popen[bytes]:
@@ -120,8 +121,10 @@ class Child:
             os.kill(self.pid, number)
 
     def terminate(self) -> None:
-        """Ask it to end."""
-        self.send(signal.SIGTERM)
+        """Ask it to end, once: to many programs a second request means to drop what they have in hand."""
+        if not self._asked:
+            self._asked = True
+            self.send(signal.SIGTERM)
 
     def kill(self) -> int:
         """Kill it and everything in its group at once; return the exit code."""
@@ -131,7 +134,7 @@ class Child:
         """Ask it to end, kill what is left after `within` seconds (default: its own bound); return the exit code."""
         if self._process.returncode is not None:
             return self._process.returncode
-        deadline = time.monotonic() + (self._stop_seconds if within is None else within)
+        deadline = time.monotonic() + (self.stop_seconds if within is None else within)
         if within != 0.0:
             self.terminate()
         while self.exit_code is None and time.monotonic() < deadline:
@@ -142,6 +145,7 @@ class Child:
     def restart(self) -> None:
         """Kill it if it runs, and start the same command again."""
         self.kill()
+        self._asked = False
         self._process = self._spawn()
 
 
@@ -221,12 +225,13 @@ class Children:
     def stop(self, *names: str) -> None:
         """Stop those of these names side by side, or, without names, all of them one by one, the youngest first."""
         chosen = [child for child in reversed(self._children) if not names or child.name in names]
-        for child in chosen:
-            if names:
-                child.terminate()
+        asked_at = time.monotonic()
+        for child in chosen if names else ():
+            child.terminate()
         try:
             for child in chosen:
-                child.stop(within=0.0 if self._hurry() else None)
+                waited = time.monotonic() - asked_at if names else 0.0
+                child.stop(within=0.0 if self._hurry() else max(child.stop_seconds - waited, POLL_SECONDS))
         finally:
             for child in chosen:
                 child.kill()

@@ -30,8 +30,8 @@ class Frame:
 
 def current_report(container: Container) -> Report:
     """Return the report of every account, with what each plan holds back."""
-    now = container.clock.now()
     facts = [container.gatherer.account(one.name) for one in container.settings.accounts]
+    now = container.clock.now()
     plans: list[Plan] = []
     for account in facts:
         plans.append(plan_revocations(account, now))

@@ -148,3 +148,16 @@ def test_children_die_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         parent.kill()
         parent.wait()
         until(lambda: not alive(orphan))
+
+
+def test_children_that_are_stopped_together_are_asked_to_end_once(tmp_path: Path) -> None:
+    script = (
+        "import signal, time\n"
+        "def count(*_):\n    print('asked', flush=True)\n    time.sleep(0.3)\n    raise SystemExit(0)\n"
+        "signal.signal(signal.SIGTERM, count)\nprint('ready', flush=True)\ntime.sleep(60)"
+    )
+    with Children(home=tmp_path) as started:
+        child = started.start("one", [sys.executable, "-c", script])
+        until(lambda: "ready" in output(child))
+        started.stop("one")
+    assert output(child).split() == ["ready", "asked"]
