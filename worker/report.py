@@ -7,10 +7,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from worker.journal import Journal, RecordState
+from config.schema import Policy
+from worker.journal import Journal, RecordState, TokenRecord
 from worker.models import ListedToken, Severity, TokenList
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.steps import Hold, Plan, Reason
+from worker.policy.usage import used_by_others
 
 
 class TokenState(StrEnum):
@@ -31,7 +33,10 @@ class _View(BaseModel):
 
 
 class TokenView(_View):
-    """One token. `listed` is None when the list could not be read; `grace_ends_at` is for superseded ones."""
+    """One token. `listed` is None when the list could not be read; `grace_ends_at` is for superseded ones.
+
+    `last_used_at` is what the exchange says, `used_by_others_at` leaves out our own verify calls.
+    """
 
     token_id: str
     label: str | None
@@ -39,6 +44,7 @@ class TokenView(_View):
     listed: bool | None
     created_at: datetime | None = None
     last_used_at: datetime | None = None
+    used_by_others_at: datetime | None = None
     grace_ends_at: datetime | None = None
 
 
@@ -223,15 +229,8 @@ def _tokens(facts: CredentialFacts, journal: Journal, tokens: TokenList | None) 
         state = _STATES[record.state]
         if promoted and state is TokenState.CURRENT:
             state = TokenState.SUPERSEDED
-        grace = facts.credential.policy.grace
-        yield _view(
-            record.token_id,
-            record.label,
-            state,
-            tokens,
-            created_at=record.derived_at,
-            grace_ends_at=record.superseded_at + grace if record.superseded_at else None,
-        )
+        view = _view(record.token_id, record.label, state, tokens, created_at=record.derived_at)
+        yield view.model_copy(update=_of_record(record, tokens, facts.credential.policy))
     for token in tokens.tokens if tokens else ():
         known = journal.record_of(token.token_id) or (staged and staged.token_id == token.token_id)
         if not known and journal.owns_label(token.label):
@@ -254,7 +253,6 @@ def _view(
     tokens: TokenList | None,
     *,
     created_at: datetime | None,
-    grace_ends_at: datetime | None = None,
 ) -> TokenView:
     listed = tokens.by_id(token_id) if tokens else None
     return TokenView(
@@ -264,8 +262,15 @@ def _view(
         listed=listed is not None if tokens else None,
         created_at=created_at or (listed.created_at if listed else None),
         last_used_at=listed.last_used_at if listed else None,
-        grace_ends_at=grace_ends_at,
     )
+
+
+def _of_record(record: TokenRecord, tokens: TokenList | None, policy: Policy) -> dict[str, datetime | None]:
+    listed = tokens.by_id(record.token_id) if tokens and record.token_id else None
+    return {
+        "used_by_others_at": used_by_others(record, listed, policy),
+        "grace_ends_at": record.superseded_at + policy.grace if record.superseded_at else None,
+    }
 
 
 def _listed_view(token: ListedToken, state: TokenState) -> TokenView:

@@ -27,7 +27,7 @@ def print_status(report: Report) -> None:
     )
     rows = list(chain.from_iterable(_token_rows(view, now) for view in report.credentials))
     if rows:
-        out.print(table(("token", "state", "made", "last used", "remark"), rows, title="Tokens"))
+        out.print(table(("token", "state", "made", "used by services", "remark"), rows, title="Tokens"))
     out.print(
         table(("account", "live", "not ours"), (_account_row(view) for view in report.accounts), title="Accounts")
     )
@@ -62,7 +62,7 @@ def _token_rows(view: CredentialView, now: datetime) -> Iterator[tuple[str | Tex
             token.label or token.token_id,
             mark(_TOKEN_SEVERITY.get(token.state, Severity.INFO), token.state.value),
             ago(token.created_at, now),
-            ago(token.last_used_at, now),
+            ago(token.used_by_others_at, now),
             _remark(token, now),
         )
 

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.build import NOON, account, ago, facts, intent, journal, listed, path, record, served
-from tests.harness import Harness
 from worker.journal import Failures, RecordState, StaleFlag
 from worker.models import PathContent, Severity
 from worker.policy.facts import AccountFacts
@@ -53,6 +52,18 @@ def test_the_next_rotation_is_one_period_after_the_promotion() -> None:
 def test_a_superseded_token_says_when_its_grace_ends() -> None:
     (token,) = (one for one in credential(HEALTHY).tokens if one.state is TokenState.SUPERSEDED)
     assert token.grace_ends_at == ago(days=1)
+
+
+def test_our_own_verify_call_is_not_shown_as_use_by_a_service() -> None:
+    verified = ago(days=2) + timedelta(seconds=1)
+    of = account(facts(journal(CURRENT), served(2)), tokens=(listed(2, used=verified),))
+    (token,) = credential(of).tokens
+    assert (token.last_used_at, token.used_by_others_at) == (verified, None)
+
+
+def test_the_use_by_a_service_is_shown() -> None:
+    of = account(facts(journal(CURRENT), served(2)), tokens=(listed(2, used=ago(minutes=1)),))
+    assert [token.used_by_others_at for token in credential(of).tokens] == [ago(minutes=1)]
 
 
 def test_a_credential_without_a_journal_has_no_age_and_no_tokens() -> None:
@@ -186,17 +197,6 @@ def test_every_live_token_is_in_a_report_exactly_once(orphan: bool, foreign: boo
     assert sorted(shown) == sorted(["t1", "t2", *(token.token_id for token in more)])
 
 
-def test_a_report_of_real_rotations_is_read_back_from_json() -> None:
-    world = Harness("mm", "hedge")
-    world.settle()
-    of = AccountFacts(
-        account="main",
-        tokens=world.exchange.list_tokens(),
-        list_error=None,
-        listed_at=world.clock.now(),
-        vault_time=world.clock.now(),
-        vault_read_at=world.clock.now(),
-        credentials=(),
-    )
-    found = build_report([of], [], world.clock.now())
+def test_a_report_is_read_back_from_json() -> None:
+    found = report(HEALTHY, Hold("main", "mm", Reason.NOT_DUE, "It is 2 d old."))
     assert Report.model_validate_json(found.model_dump_json()) == found
