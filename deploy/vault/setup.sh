@@ -78,14 +78,14 @@ write_id() {
 rm -f "$dir/role_id.new" "$dir/secret_id.new"
 "$cli" read -field=role_id "auth/approle/role/$role/role-id" >"$dir/role_id.new"
 write_id role_id
-# A secret id that Vault does not know is answered with nothing, and success. From the file, because everybody can read
+# An unknown secret id is answered with nothing, and success. From the file, because everybody can read
 # a command line.
-known=
-if [ -s "$dir/secret_id" ]; then
-    known=$("$cli" write -field=secret_id_accessor "auth/approle/role/$role/secret-id/lookup" \
-        secret_id=@"$dir/secret_id" 2>/dev/null) || known=
-fi
-if [ -n "$known" ]; then
+known() {
+    [ -s "$dir/secret_id" ] &&
+        "$cli" write -format=json "auth/approle/role/$role/secret-id/lookup" secret_id=@"$dir/secret_id" 2>/dev/null |
+        grep -q secret_id_accessor
+}
+if known; then
     say "the worker's secret id still works and is kept"
 else
     "$cli" write -force -field=secret_id "auth/approle/role/$role/secret-id" >"$dir/secret_id.new"
