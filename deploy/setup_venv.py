@@ -4,7 +4,9 @@ Run by ``make``; needs nothing but a supported Python. A repeat with nothing cha
 even a pip run that installs nothing takes seconds.
 """
 
+import fcntl
 import hashlib
+import json
 import subprocess
 import sys
 import venv
@@ -14,10 +16,22 @@ ROOT = Path(__file__).resolve().parent.parent
 SUPPORTED = ((3, 11), (3, 12))
 
 
-def _fingerprint() -> str:
-    digest = hashlib.sha256(f"{sys.version}\0{ROOT}".encode())
-    for name in ("requirements.lock", "pyproject.toml", "deploy/setup_venv.py"):
-        digest.update((ROOT / name).read_bytes())
+def fingerprint(root: Path, python: str) -> str:
+    """Return what the environment depends on, as a digest: Python, the place, the lock, and what the project installs.
+
+    The settings of linters and tests are in pyproject.toml as well; a change of those installs nothing.
+
+    Args:
+        root: the repository.
+        python: the version.
+    """
+    import tomllib  # noqa: PLC0415 - an older Python shall reach the message that it is too old
+
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    installed = (project["build-system"], project["project"], project.get("tool", {}).get("setuptools"))
+    digest = hashlib.sha256(f"{python}\0{root}\0{json.dumps(installed, sort_keys=True)}".encode())
+    for name in ("requirements.lock", "deploy/setup_venv.py"):
+        digest.update((root / name).read_bytes())
     return digest.hexdigest()
 
 
@@ -30,21 +44,31 @@ def main(target: Path) -> int:
             file=sys.stderr,
         )
         return 2
-    stamp = target / "installed"
-    fingerprint = _fingerprint()
-    if stamp.is_file() and stamp.read_text(encoding="ascii") == fingerprint:
-        return 0
+    stamp, wanted = target / "installed", fingerprint(ROOT, sys.version)
+    # Two demos may be started side by side in a fresh clone: the second one waits, then finds the work done.
+    with Path(__file__).open("rb") as lock:
+        if _is(stamp, wanted):
+            return 0
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return 0 if _is(stamp, wanted) else _install(target, stamp, wanted)
+
+
+def _is(stamp: Path, wanted: str) -> bool:
+    return stamp.is_file() and stamp.read_text(encoding="ascii") == wanted
+
+
+def _install(target: Path, stamp: Path, wanted: str) -> int:
     print("Setting up the virtual environment (once) ...", flush=True)
     venv.create(target, with_pip=True, clear=True)
     pip = [str(target / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    lock = ["--require-hashes", "-r", str(ROOT / "requirements.lock")]
+    locked = ["--require-hashes", "-r", str(ROOT / "requirements.lock")]
     project = ["--no-deps", "--no-build-isolation", "-e", str(ROOT)]
-    for arguments in (lock, project):
+    for arguments in (locked, project):
         code = subprocess.run([*pip, *arguments], check=False).returncode
         if code:
             print("The installation failed; pip's message is above.", file=sys.stderr)
             return code
-    stamp.write_text(fingerprint, encoding="ascii")
+    stamp.write_text(wanted, encoding="ascii")
     return 0
 
 
