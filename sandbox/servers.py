@@ -203,18 +203,22 @@ class EmbeddedRedis(_Server):
 
 
 class EmbeddedVault(_Server):
-    """A Vault-compatible server on localhost, in memory, initialised and unsealed; stopping it forgets everything.
+    """A Vault-compatible server on localhost, initialised and unsealed.
 
     Args:
         folder: its working folder (and home), so that no token file of the user's is read.
+        durable: keep everything on disk, so that a stopped or killed one goes on when it is started again. Otherwise
+            all is in memory and forgotten; that starts faster.
         log: what it prints is appended there.
     """
 
     name = "vault"
 
-    def __init__(self, *, folder: Path, log: Path | None = None) -> None:
+    def __init__(self, *, folder: Path, durable: bool = False, log: Path | None = None) -> None:
         super().__init__(folder=folder, log=log)
+        self._durable = durable
         self.port = free_port()
+        self._cluster_port = free_port()
         self._root_token: SecretStr | None = None
         self._unseal_key: SecretStr | None = None
 
@@ -240,25 +244,38 @@ class EmbeddedVault(_Server):
         self.stop()
 
     def start(self) -> None:
-        """Start it empty, initialise and unseal it; raises ServerError when it does not answer."""
+        """Start it and unseal it, empty unless it is durable; raises ServerError when it does not answer."""
         if self.running:
             return
         settings = self.folder / "server.hcl"
         settings.write_text(
-            'storage "inmem" {}\n'
+            f"{self._storage()}\n"
             f'listener "tcp" {{\n  address = "{LOCALHOST}:{self.port}"\n  tls_disable = true\n}}\n'
             f'api_addr = "{self.addr}"\n'
+            f'cluster_addr = "http://{LOCALHOST}:{self._cluster_port}"\n'
             "disable_mlock = true\n"
         )
         # Not `-dev`: that prints its root token.
         self._spawn([str(vault_binary()), "server", f"-config={settings}"], b"")
         self._await(self._answers)
+        if not (self._durable and self._unseal_key):
+            self._initialise()
+        self.unseal()
+
+    def _initialise(self) -> None:
         with self._client("") as client:
             system: Any = client.sys
             made = system.initialize(secret_shares=1, secret_threshold=1)
         self._unseal_key = SecretStr(made["keys_base64"][0])
         self._root_token = SecretStr(made["root_token"])
-        self.unseal()
+
+    def _storage(self) -> str:
+        if not self._durable:
+            return 'storage "inmem" {}'
+        data = self.folder / "data"
+        data.mkdir(exist_ok=True)
+        # The multiplier makes a single node elect itself within a second.
+        return f'storage "raft" {{\n  path = "{data}"\n  node_id = "one"\n  performance_multiplier = 1\n}}'
 
     def seal(self) -> None:
         """Seal it: from now on it refuses everything."""

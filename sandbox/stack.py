@@ -1,4 +1,4 @@
-"""The whole system on this machine: servers, exchange, workers, beats and a trader, as processes of their own.
+"""The whole system on this machine: servers, exchange, workers, beats and traders, as processes of their own.
 
 Everything lives in one private folder and is gone when the context is left, whatever happened in between.
 """
@@ -23,6 +23,7 @@ from pydantic import SecretStr
 from config.schema import Credential, Settings
 from config.settings import load_settings
 from sandbox.client import ControlClient
+from sandbox.exchange.records import FaultRule
 from sandbox.leaks import Needle
 from sandbox.observers import EnvelopeSink, MonitorCapture, ProcessWatch
 from sandbox.processes import ROOT, Children
@@ -60,6 +61,9 @@ class StackOptions:
         unread: credentials that no trader uses.
         reread_seconds: how often a trader reads Vault.
         rate: requests a second for each credential.
+        traders: over how many traders the credentials are spread.
+        rules: the exchange's faults from the start, instead of those that `faults` names.
+        durable_vault: Vault keeps everything on disk, so that it can be killed and started again.
         environment: what every child is told besides.
     """
 
@@ -71,6 +75,9 @@ class StackOptions:
     unread: frozenset[str] = frozenset({"forgotten"})
     reread_seconds: float = 2.0
     rate: float = 10.0
+    traders: int = 1
+    rules: tuple[FaultRule, ...] | None = None
+    durable_vault: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -154,7 +161,7 @@ class Stack:
         }
 
     def start(self) -> None:
-        """Start everything and return when workers and trader run.
+        """Start everything and return when workers and traders run.
 
         Raises:
             StackError: a part did not start.
@@ -174,7 +181,8 @@ class Stack:
             self.start_worker(number)
         for number in range(1, self.options.beats + 1):
             self._start_celery(f"beat-{number}", procfile_command("beat"), BEAT_STOP_SECONDS)
-        self._start_trader()
+        for number in range(1, self.options.traders + 1):
+            self._start_trader(number)
         # Leaving the context stops these before the exchange and the servers, which they need until the end.
         for stop in (self.stop_workers, self.stop_beats, self.stop_trader):
             self._exit.callback(stop)
@@ -187,12 +195,12 @@ class Stack:
         self._start_celery(name, [*procfile_command("worker"), "--hostname", f"{name}@%h"], WORKER_STOP_SECONDS)
 
     def stop(self) -> None:
-        """Stop trader, beats, workers, exchange and servers in this order, and remove the folder. May be repeated."""
+        """Stop traders, beats, workers, exchange and servers in this order, and remove the folder. May be repeated."""
         self._exit.close()
 
     def stop_trader(self) -> None:
-        """Stop the trader; its final counts stay in its status."""
-        self._stop("trader")
+        """Stop every trader; their final counts stay in their status."""
+        self._stop("trader-")
 
     def stop_beats(self) -> None:
         """Stop every beat: nothing new is begun on schedule."""
@@ -203,8 +211,12 @@ class Stack:
         self._stop("worker-")
 
     def trader_status(self) -> Status:
-        """Return the trader's latest counts."""
-        return read_status(self.folder / "trader.json")
+        """Return the traders' latest counts."""
+        each = [read_status(self._trader_file(number)) for number in range(1, self.options.traders + 1)]
+        return Status(
+            updated_at=min((one.updated_at for one in each), default=""),
+            credentials={name: counts for one in each for name, counts in one.credentials.items()},
+        )
 
     def check(self) -> None:
         """Raise StackError when any process ended although nobody stopped it."""
@@ -236,7 +248,7 @@ class Stack:
 
     @property
     def consumers(self) -> tuple[Credential, ...]:
-        """The credentials that the trader uses."""
+        """The credentials that a trader uses."""
         return tuple(one for one in self.settings.credentials if one.name not in self.options.unread)
 
     def _start_servers(self) -> None:
@@ -244,7 +256,9 @@ class Stack:
         self._exit.enter_context(self.redis)
         self._write_private("redis-url", self.redis.url)
         self._raise_if_interrupted()
-        self.vault = EmbeddedVault(folder=self.folder / "vault", log=self.logs / "vault.log")
+        self.vault = EmbeddedVault(
+            folder=self.folder / "vault", durable=self.options.durable_vault, log=self.logs / "vault.log"
+        )
         self._exit.enter_context(self.vault)
         self._raise_if_interrupted()
         # Only the names and places in it are used; the address of the exchange is not known yet.
@@ -278,6 +292,8 @@ class Stack:
         self.api_url = urls["api_url"]
         self.control = ControlClient(urls["control_url"])
         self._exit.callback(self.control.close)
+        if self.options.rules is not None:
+            self.control.set_faults(self.options.rules)
 
     def _start_observers(self) -> None:
         self.sentry = EnvelopeSink()
@@ -292,15 +308,18 @@ class Stack:
         environment = {**self.worker_environment, **self.options.environment, **told}
         self.children.start(name, command, environment=environment, stop_seconds=stop_seconds)
 
-    def _start_trader(self) -> None:
-        command = [sys.executable, "-m", "sandbox.trader", "--status-file", str(self.folder / "trader.json")]
+    def _start_trader(self, number: int) -> None:
+        command = [sys.executable, "-m", "sandbox.trader", "--status-file", str(self._trader_file(number))]
         command += ["--reread", str(self.options.reread_seconds), "--rate", str(self.options.rate)]
-        for one in self.consumers:
+        for one in self.consumers[number - 1 :: self.options.traders]:
             token_file = self.private / f"consumer-{one.name}"
             parts = (one.name, f"{one.mount}/{one.path}", str(token_file), one.fields.token_id, one.fields.secret)
             command += ["--credential", ":".join(parts)]
         told = {"VAULT_ADDR": self.vault.addr, "LIMITLESS_API_URL": self.api_url}
-        self.children.start("trader", command, environment={**told, **self.options.environment})
+        self.children.start(f"trader-{number}", command, environment={**told, **self.options.environment})
+
+    def _trader_file(self, number: int) -> Path:
+        return self.folder / f"trader-{number}.json"
 
     @property
     def _redis_password(self) -> str:
