@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+import sentry_sdk
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
@@ -138,6 +139,18 @@ def test_every_line_of_a_task_carries_its_id_account_and_credential() -> None:
     app = RecordingApp(settings_of(TWO), Looking())
     app.tasks[ROTATE_CREDENTIAL].apply(args=("settle",), task_id="the-id")
     assert seen == {"task_id": "the-id", "task": ROTATE_CREDENTIAL, "account": "second", "credential": "settle"}
+
+
+def test_an_unexpected_error_of_a_task_carries_account_and_credential_as_tags() -> None:
+    tags: dict[str, object] = {}
+
+    class Looking(FakeEngine):
+        def rotate(self, credential: str) -> None:
+            tags.update(sentry_sdk.get_isolation_scope()._tags)
+
+    with sentry_sdk.isolation_scope():
+        RecordingApp(settings_of(TWO), Looking()).run(ROTATE_CREDENTIAL, "settle")
+    assert tags == {"account": "second", "credential": "settle"}
 
 
 def test_what_one_task_said_of_itself_is_forgotten_before_the_next(app: RecordingApp) -> None:

@@ -1,11 +1,13 @@
 """The command line on fakes: real commands, engine and policy; Vault, exchange and leases in memory."""
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from click.testing import CliRunner, Result
 
 from config.schema import Settings
@@ -14,6 +16,21 @@ from worker.cli import main
 from worker.cli.runtime import Runtime
 from worker.snapshot import Gatherer
 from worker.wiring import Container
+
+_QUIETED = ("httpx", "httpcore", "hvac", "urllib3", "requests")
+
+
+@contextmanager
+def logging_restored() -> Iterator[None]:
+    """Undo the logging that a command sets up for its process."""
+    root, config = logging.getLogger(), structlog.get_config()
+    handlers = root.handlers[:]
+    levels = {name: logging.getLogger(name).level for name in (None, *_QUIETED)}
+    yield
+    root.handlers[:] = handlers
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    structlog.configure(**config)
 
 
 @dataclass
