@@ -47,6 +47,7 @@ class Policy(_Frozen):
     max_clock_skew: Duration = timedelta(seconds=30)
     backoff_base: Duration = timedelta(minutes=1)
     backoff_cap: Duration = timedelta(hours=6)
+    park_after: int = Field(default=5, ge=1)
 
 
 OTHER_SERVED_FIELDS = frozenset(

@@ -126,6 +126,7 @@ class Harness:
             outcomes=self.outcomes,
             clock=self.clock,
             new_rotation_id=lambda: f"id{next(self._ids):04}",
+            jitter=lambda: 1.0,
         )
 
     def crash_at(self, moment: int) -> None:

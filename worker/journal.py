@@ -100,10 +100,14 @@ class TokenRecord(_Frozen):
 
 
 class Failures(_Frozen):
-    """Consecutive failed attempts; a successful close resets them."""
+    """Consecutive failed attempts; a successful close (or a person who resumes) resets them.
+
+    `retry_at` was drawn when the last one failed, so that every worker waits for the same moment.
+    """
 
     count: int = 0
     last_at: AwareDatetime | None = None
+    retry_at: AwareDatetime | None = None
     last_reason: str | None = None
 
 
@@ -249,8 +253,15 @@ def close(journal: Journal, *, promoted_version: int, promoted_at: datetime, now
     return _next(journal, intent=None, ledger=(*ledger, current), failures=Failures())
 
 
-def abandon(journal: Journal, *, reason: str, now: datetime) -> Journal:
-    """Return the journal with the attempt given up and counted as a failure; its label stays watched."""
+def abandon(journal: Journal, *, reason: str, now: datetime, retry_at: datetime | None = None) -> Journal:
+    """Return the journal with the attempt given up and counted as a failure; its label stays watched.
+
+    Args:
+        journal: with an open intent.
+        reason: why.
+        now: the present.
+        retry_at: before which no further attempt is made unless a person asks for one.
+    """
     intent = _open(journal)
     record = TokenRecord(
         rotation_id=intent.rotation_id,
@@ -261,7 +272,7 @@ def abandon(journal: Journal, *, reason: str, now: datetime) -> Journal:
         abandoned_at=now,
         windows=_closed(intent.windows, now),
     )
-    failures = Failures(count=journal.failures.count + 1, last_at=now, last_reason=reason)
+    failures = Failures(count=journal.failures.count + 1, last_at=now, retry_at=retry_at, last_reason=reason)
     return _next(journal, intent=None, ledger=(*journal.ledger, record), failures=failures)
 
 
@@ -308,6 +319,13 @@ def end_record(journal: Journal, *, token_id: str, now: datetime, secret_destroy
         secret_destroyed=secret_destroyed,
     )
     return _next(journal, ledger=_with(journal.ledger, ended))
+
+
+def forget_failures(journal: Journal) -> Journal:
+    """Return the journal with its failures forgotten, as a person who resumes a parked credential asks for."""
+    if journal.intent is not None:
+        raise ValueError(f"{journal.credential}: an open intent's journal belongs to its rotation")
+    return _next(journal, failures=Failures())
 
 
 def set_stale_flag(journal: Journal, flag: StaleFlag | None) -> Journal:

@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 import click
 
-from worker.cli.commands import plan, rotate, status
+from worker.cli.commands import plan, resume, rotate, status
 from worker.cli.config_check import config_group
 from worker.cli.exits import EPILOG
 from worker.cli.runtime import ReportingGroup, Runtime, set_up_logging
@@ -27,6 +27,7 @@ def main(ctx: click.Context, *, verbose: bool) -> None:
 
 
 main.add_command(plan)
+main.add_command(resume)
 main.add_command(rotate)
 main.add_command(status)
 main.add_command(config_group)

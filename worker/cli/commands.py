@@ -63,6 +63,23 @@ def rotate(runtime: Runtime, name: str, *, as_json: bool) -> None:
 
 
 @click.command(epilog=EPILOG)
+@click.argument("name")
+@as_json
+@click.pass_obj
+def resume(runtime: Runtime, name: str, *, as_json: bool) -> None:
+    """Let a parked credential be tried again: its failed attempts are forgotten, and the next sweep takes it up."""
+    with runtime.build(runtime.load()) as container:
+        outcomes = container.engine.resume(name)
+    resumed = all(one.result is Result.DONE for one in outcomes)
+    if as_json:
+        print_json({"resumed": resumed, "outcomes": _OUTCOMES.dump_python(outcomes, mode="json")})
+    else:
+        for outcome in outcomes:
+            console().print(outcome.sentence)
+    _exit(attention=not resumed)
+
+
+@click.command(epilog=EPILOG)
 @as_json
 @click.pass_obj
 def status(runtime: Runtime, *, as_json: bool) -> None:

@@ -4,12 +4,14 @@
 outcomes; a failure is an outcome, not an exception, so that one credential never stops another.
 """
 
+import random
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from config.schema import ROTATION_ID_LENGTH, Settings
 from worker.engine.flagging import flag_account
+from worker.engine.resuming import resume_credential
 from worker.engine.revoking import revoke_account
 from worker.engine.rotating import Rotation
 from worker.engine.world import Recorder, World
@@ -46,6 +48,7 @@ class Engine:
         outcomes: OutcomeSink,
         clock: Clock,
         new_rotation_id: Callable[[], str] = random_rotation_id,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._gatherer = gatherer
         self._settings = settings
@@ -56,6 +59,7 @@ class Engine:
         self._outcomes = outcomes
         self._clock = clock
         self._new_rotation_id = new_rotation_id
+        self._jitter = jitter
 
     def rotate(self, credential: str, *, requested: bool = False) -> tuple[Outcome, ...]:
         """Roll an open intent forward, then rotate the credential if it is due (or was asked for).
@@ -90,6 +94,13 @@ class Engine:
                 rotation = Rotation(world, facts, self._new_rotation_id)
                 if not rotation.run(plan.steps) or plan.steps[0].action is Action.MINT:
                     break
+        return recorder.outcomes
+
+    def resume(self, credential: str) -> tuple[Outcome, ...]:
+        """Forget a credential's failures, so that a parked one is tried again; raises UnknownNameError."""
+        recorder = Recorder(self._outcomes, self._clock)
+        facts = self._gatherer.credential(credential)
+        resume_credential(self._world(facts.credential.account, recorder), facts)
         return recorder.outcomes
 
     def revoke(self, account: str) -> tuple[Outcome, ...]:
@@ -127,4 +138,5 @@ class Engine:
             journals=self._journals,
             clock=self._clock,
             recorder=recorder,
+            jitter=self._jitter,
         )

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from structlog.contextvars import bound_contextvars
+
 from worker.engine.world import World
 from worker.errors import AmbiguousError, ConflictError, RotatorError
 from worker.journal import Journal, VersionedJournal, end_record, mark_revoking
@@ -30,6 +32,12 @@ class _Revocations:
 
     def run(self, steps: Sequence[Step]) -> None:
         for step in steps:
+            if not self._act(step):
+                return
+
+    def _act(self, step: Step) -> bool:
+        """Carry one step out; return whether the next one may follow."""
+        with bound_contextvars(rotation_id=step.rotation_id):
             try:
                 if step.action is Action.DESTROY:
                     self._destroy(step)
@@ -38,9 +46,10 @@ class _Revocations:
             except (ConflictError, AmbiguousError) as error:
                 # The journal is not what was read: nothing that was decided on it may be done.
                 self._world.recorder.failed(step, error)
-                return
+                return False
             except RotatorError as error:
                 self._world.recorder.failed(step, error)
+        return True
 
     def _revoke(self, step: Step) -> None:
         world, token_id = self._world, step.token_id or ""

@@ -7,7 +7,7 @@ and leaves everything as the journal says. The order of writes is the one of doc
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from structlog.contextvars import bind_contextvars
+from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from worker.engine.staging import stage_secret
 from worker.engine.verification import Verification, verify_token
@@ -16,6 +16,7 @@ from worker.errors import AmbiguousDeriveError, CasConflictError, RotatorError
 from worker.journal import Intent, VersionedJournal, abandon, close, new_journal, open_intent, reopen_verify
 from worker.models import ServedDocument, Severity, WriteReceipt
 from worker.policy.facts import CredentialFacts
+from worker.policy.rotation import longest_backoff
 from worker.policy.steps import Action, Reason, Step
 
 _DERIVE_SHARE = 3
@@ -44,15 +45,17 @@ class Rotation:
             Action.CLOSE: self._close,
             Action.ABANDON: self._abandon,
         }
-        for step in steps:
-            named = self._named(step)
-            try:
-                if not acts[step.action](named):
-                    return False
-            except RotatorError as error:
-                self._world.recorder.failed(self._named(step), error)
-                return False
-        return True
+        try:
+            return all(self._act(acts[step.action], step) for step in steps)
+        finally:
+            unbind_contextvars("rotation_id")
+
+    def _act(self, act: Callable[[Step], bool], step: Step) -> bool:
+        try:
+            return act(self._named(step))
+        except RotatorError as error:
+            self._world.recorder.failed(self._named(step), error)
+            return False
 
     def _named(self, step: Step) -> Step:
         intent = self._journal.journal.intent if self._journal else None
@@ -80,12 +83,9 @@ class Rotation:
             world.recorder.failed(step, error, reason=Reason.DERIVE_LOST)
             return False
         except RotatorError as error:
-            self._journal = world.journals.write(
-                self._location,
-                abandon(opened.journal, reason=Reason.DERIVE_REFUSED.value, now=world.clock.now()),
-                cas=opened.version,
-            )
+            self._give_up(Reason.DERIVE_REFUSED)
             world.recorder.failed(step, error, reason=Reason.DERIVE_REFUSED)
+            self._tell_if_parked(step)
             return False
         give_up_at = asked_at + credential.policy.derive_deadline.total_seconds()
         self._journal = stage_secret(world, self._location, opened, token, give_up_at=give_up_at)
@@ -160,10 +160,7 @@ class Rotation:
             self._path = world.consumers.read(self._location)
             if self._serves(step.token_id):
                 return self._close(step)
-        seen = self._seen()
-        self._journal = world.journals.write(
-            self._location, abandon(seen.journal, reason=reason.value, now=world.clock.now()), cas=seen.version
-        )
+        self._give_up(reason)
         what = (
             "has other scopes than were asked for"
             if verdict is Verification.SCOPES_DIFFER
@@ -176,6 +173,7 @@ class Rotation:
             f"abandoned and will be revoked; services keep the old token. If this repeats, look at the exchange.",
             Severity.ERROR,
         )
+        self._tell_if_parked(step)
         return False
 
     def _fence(self) -> None:
@@ -237,11 +235,30 @@ class Rotation:
         return True
 
     def _abandon(self, step: Step) -> bool:
-        world, seen = self._world, self._seen()
-        abandoned = abandon(seen.journal, reason=step.reason.value, now=world.clock.now())
-        self._journal = world.journals.write(self._location, abandoned, cas=seen.version)
-        world.recorder.done(step, step.sentence, severity=Severity.WARNING)
+        self._give_up(step.reason)
+        self._world.recorder.done(step, step.sentence, severity=Severity.WARNING)
+        self._tell_if_parked(step)
         return True
+
+    def _give_up(self, reason: Reason) -> None:
+        """Write the abandonment, with the moment before which no further attempt is made."""
+        world, seen, now = self._world, self._seen(), self._world.clock.now()
+        longest = longest_backoff(seen.journal.failures.count + 1, self._credential.policy)
+        abandoned = abandon(seen.journal, reason=reason.value, now=now, retry_at=now + longest * world.jitter())
+        self._journal = world.journals.write(self._location, abandoned, cas=seen.version)
+
+    def _tell_if_parked(self, step: Step) -> None:
+        """Alert at the very failure that parks the credential, and only then."""
+        failures = self._seen().journal.failures
+        if failures.count == self._credential.policy.park_after:
+            self._world.recorder.stopped(
+                step,
+                Reason.PARKED,
+                f"Credential {step.credential} (account {step.account}) is parked after {failures.count} failed "
+                f"attempts in a row (the last: {failures.last_reason}). Services keep their token; nothing more is "
+                f"tried. Find the cause, then: rotator resume {step.credential}",
+                Severity.ERROR,
+            )
 
     def _seen(self) -> VersionedJournal:
         if self._journal is None:

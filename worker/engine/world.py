@@ -1,6 +1,6 @@
 """What every act of the engine needs at hand: the ports, and a recorder for what became of each step."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from worker.errors import ConflictError, RotatorError, TransientError
@@ -117,3 +117,5 @@ class World:
     journals: JournalStore
     clock: Clock
     recorder: Recorder
+    jitter: Callable[[], float]
+    """Draws from 0 to 1: which part of the longest back-off a failed attempt waits."""

@@ -87,9 +87,16 @@ def _plan_due(facts: CredentialFacts, now: datetime, requested_at: datetime | No
         reason = Reason.OVERDUE if age > policy.max_age else Reason.PERIOD_REACHED
         limit = f"max_age {span(policy.max_age)}" if reason is Reason.OVERDUE else span(policy.rotation_period)
         sentence = f"{name} is {span(age)} old, past {limit}."
-    wait = backoff_left(facts.ledger.failures if facts.ledger else Failures(), policy, now)
+    failures = facts.ledger.failures if facts.ledger else Failures()
+    if is_parked(failures, policy):
+        return _held(
+            facts,
+            Reason.PARKED,
+            f"{sentence} It is parked after {failures.count} failed attempts ({failures.last_reason}): nothing is "
+            f"tried until a person has looked. Then: rotator resume {credential.name}",
+        )
+    wait = backoff_left(failures, policy, now)
     if wait > timedelta():
-        failures = facts.ledger.failures if facts.ledger else Failures()
         return _held(
             facts,
             Reason.BACKING_OFF,
@@ -99,17 +106,25 @@ def _plan_due(facts: CredentialFacts, now: datetime, requested_at: datetime | No
     return _steps(facts, ROTATION, reason, sentence)
 
 
-def backoff_left(failures: Failures, policy: Policy, now: datetime) -> timedelta:
-    """Return how long the next attempt still waits: `backoff_base` doubled for each further failure, capped.
+def is_parked(failures: Failures, policy: Policy) -> bool:
+    """Whether so many attempts in a row failed that only a person starts the next one."""
+    return failures.count >= policy.park_after
 
-    A failure that lies in the future of our clock counts as one that happened now: the wait is never longer than
-    the cap.
+
+def longest_backoff(failures: int, policy: Policy) -> timedelta:
+    """Return the ceiling of the wait after that many failures: `backoff_base`, doubled for each further one, capped.
+
+    The wait itself is drawn from zero to here (full jitter), once, when the attempt fails.
     """
-    if failures.count == 0 or failures.last_at is None:
+    doublings: int = 2 ** min(max(failures - 1, 0), 20)
+    return min(policy.backoff_cap, policy.backoff_base * doublings)
+
+
+def backoff_left(failures: Failures, policy: Policy, now: datetime) -> timedelta:
+    """Return how long the next attempt still waits; never longer than `backoff_cap`, wherever the clocks are."""
+    if failures.count == 0 or failures.retry_at is None:
         return timedelta()
-    doublings: int = 2 ** min(failures.count - 1, 20)
-    wait = min(policy.backoff_cap, policy.backoff_base * doublings)
-    return max(timedelta(), wait - max(timedelta(), now - failures.last_at))
+    return min(policy.backoff_cap, max(timedelta(), failures.retry_at - now))
 
 
 def _held(facts: CredentialFacts, reason: Reason, sentence: str, severity: Severity = Severity.INFO) -> Plan:

@@ -19,6 +19,7 @@ class Action(StrEnum):
     DESTROY = "destroy"  # the KV versions of a token that is revoked already
     FLAG = "flag"
     UNFLAG = "unflag"
+    RESUME = "resume"  # a person's: forget the failures of a credential
 
 
 class Reason(StrEnum):
@@ -31,6 +32,8 @@ class Reason(StrEnum):
     REQUESTED = "requested"
     NOT_DUE = "not_due"
     BACKING_OFF = "backing_off"
+    PARKED = "parked"
+    RESUMED = "resumed"
     # an open intent
     ROLL_FORWARD = "roll_forward"
     PROMOTED_ALREADY = "promoted_already"

@@ -379,3 +379,52 @@ def test_one_credentials_failure_does_not_stop_anothers_rotation() -> None:
     for name in ("mm", "taker"):
         world.engine.rotate(name)
     assert (world.served("mm"), world.served("taker")) == (None, world.exchange.issued[-1].token_id)
+
+
+def failing(world: Harness, *, times: int) -> None:
+    for _ in range(times):
+        world.exchange.fail_next("derive", ExchangeRefusedError("403", status=403))
+        world.engine.rotate("mm")
+        world.clock.advance(timedelta(hours=7))
+
+
+def test_a_credential_that_keeps_failing_is_parked_and_alerts_once(due: Harness) -> None:
+    failing(due, times=5)
+    for _ in range(3):
+        due.engine.rotate("mm")
+    parked = [(one.result, one.severity) for one in due.outcomes.seen if one.reason is Reason.PARKED]
+    assert parked == [(Result.HELD, Severity.ERROR)] + [(Result.HELD, Severity.INFO)] * 3
+
+
+def test_a_parked_credential_is_tried_again_after_it_is_resumed(due: Harness) -> None:
+    failing(due, times=5)
+    due.exchange.recover()
+    due.engine.resume("mm")
+    due.engine.rotate("mm")
+    assert due.served() == due.exchange.issued[-1].token_id
+    assert len(due.exchange.issued) == 2
+
+
+def test_a_successful_manual_run_ends_parking(due: Harness) -> None:
+    failing(due, times=5)
+    due.exchange.recover()
+    due.engine.rotate("mm", requested=True)
+    assert due.journal().failures.count == 0
+
+
+def test_resuming_a_credential_whose_rotation_is_under_way_changes_nothing(due: Harness) -> None:
+    failing(due, times=1)
+    due.exchange.lose_next("derive")
+    due.engine.rotate("mm", requested=True)
+    before = due.journal()
+    due.engine.resume("mm")
+    assert due.journal() == before
+
+
+def test_a_parked_credential_still_finishes_an_open_intent(due: Harness) -> None:
+    failing(due, times=5)
+    due.exchange.recover()
+    due.exchange.fail_next("list_as", ExchangeUnavailableError("503"))
+    due.engine.rotate("mm", requested=True)
+    due.engine.rotate("mm")
+    assert due.served() == due.exchange.issued[-1].token_id

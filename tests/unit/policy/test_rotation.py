@@ -13,11 +13,15 @@ from worker.journal import Failures, RecordState
 from worker.models import PathContent, Severity
 from worker.policy.facts import CredentialFacts
 from worker.policy.plan import plan_rotation
-from worker.policy.rotation import ROTATION, backoff_left
+from worker.policy.rotation import ROTATION, backoff_left, longest_backoff
 from worker.policy.steps import Action, Plan, Reason
 
 CURRENT = RecordState.CURRENT
 FINISH = (Action.VERIFY, Action.PROMOTE, Action.CLOSE)
+
+
+def failed(count: int, *, retry_at: datetime) -> Failures:
+    return Failures(count=count, last_at=ago(minutes=3), retry_at=retry_at, last_reason="derive_refused")
 
 
 def current_since(moment: datetime, **journal_fields: Any) -> CredentialFacts:
@@ -36,7 +40,7 @@ ROTATES = [
     ("one past max_age", current_since(ago(days=15)), Reason.OVERDUE),
     (
         "one whose back-off is over",
-        current_since(ago(days=8), failures=Failures(count=1, last_at=ago(minutes=2), last_reason="derive_refused")),
+        current_since(ago(days=8), failures=failed(1, retry_at=ago(minutes=1))),
         Reason.PERIOD_REACHED,
     ),
 ]
@@ -53,8 +57,14 @@ WAITS = [
     ("a young credential", current_since(ago(days=6)), Reason.NOT_DUE, Severity.INFO),
     (
         "a credential that failed a moment ago",
-        current_since(ago(days=8), failures=Failures(count=3, last_at=ago(minutes=3), last_reason="verify_refused")),
+        current_since(ago(days=8), failures=failed(3, retry_at=NOON + timedelta(minutes=1))),
         Reason.BACKING_OFF,
+        Severity.INFO,
+    ),
+    (
+        "a credential that failed park_after times in a row",
+        current_since(ago(days=8), failures=failed(5, retry_at=ago(days=1))),
+        Reason.PARKED,
         Severity.INFO,
     ),
     (
@@ -155,7 +165,7 @@ def test_a_request_is_satisfied_by_a_later_promotion() -> None:
 
 
 def test_a_request_bypasses_back_off() -> None:
-    failing = current_since(ago(days=1), failures=Failures(count=5, last_at=NOON, last_reason="derive_refused"))
+    failing = current_since(ago(days=1), failures=failed(9, retry_at=NOON + timedelta(hours=5)))
     assert acts(plan_rotation(failing, NOON, requested_at=NOON)) == ROTATION
 
 
@@ -182,12 +192,12 @@ def test_every_step_and_hold_says_why_in_a_sentence_that_names_the_credential(ag
     assert all("mm" in sentence and sentence.endswith(".") for sentence in sentences)
 
 
-@given(count=st.integers(0, 10_000), since=st.timedeltas(timedelta(days=-400), timedelta(days=400)))
-def test_back_off_never_waits_longer_than_its_cap(count: int, since: timedelta) -> None:
-    left = backoff_left(Failures(count=count, last_at=NOON - since), Policy(), NOON)
+@given(count=st.integers(0, 10_000), until=st.timedeltas(timedelta(days=-400), timedelta(days=400)))
+def test_back_off_never_waits_longer_than_its_cap(count: int, until: timedelta) -> None:
+    left = backoff_left(failed(count, retry_at=NOON + until), Policy(), NOON)
     assert timedelta() <= left <= Policy().backoff_cap
 
 
-def test_back_off_doubles_with_each_failure() -> None:
-    waits = [backoff_left(Failures(count=n, last_at=NOON), Policy(), NOON) for n in range(5)]
-    assert waits == [timedelta(minutes=m) for m in (0, 1, 2, 4, 8)]
+def test_the_longest_back_off_doubles_with_each_failure_up_to_its_cap() -> None:
+    minutes = [longest_backoff(n, Policy()) / timedelta(minutes=1) for n in range(1, 12)]
+    assert minutes == [1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360]
