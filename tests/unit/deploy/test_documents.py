@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from config.schema import FieldNames
 from tests.unit.deploy.files import ROOT
+from worker.cli import main
 from worker.models import ServedDocument
 from worker.policy.steps import Reason
 from worker.vault.documents import WRITE_ID, served_data, tombstone_data
@@ -51,6 +52,17 @@ def test_the_runbook_explains_every_reason_once(reason: Reason) -> None:
     rows = re.findall(rf"^\|[^|]*`{reason}`[^|]*\|", text, re.MULTILINE)
 
     assert len(headings) + len(rows) == 1
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_commands_that_a_document_names_exist(name: str) -> None:
+    named = {
+        tuple(words.split())
+        for words in re.findall(r"(?:`|exec worker |^)rotator ([a-z]+(?: check)?)\b", _text(name), re.MULTILINE)
+    }
+    commands = {(one,) for one in main.commands if one != "config"} | {("config", "check")}
+
+    assert named <= commands
 
 
 def test_consumers_are_told_about_every_field_that_they_read() -> None:
