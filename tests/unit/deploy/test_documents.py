@@ -3,6 +3,8 @@
 import ast
 import re
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -43,6 +45,53 @@ def test_files_that_are_named_exist(name: str) -> None:
 def test_python_in_a_document_can_be_parsed(name: str) -> None:
     for block in re.findall(r"```python\n(.*?)```", _text(name), re.DOTALL):
         ast.parse(block)
+
+
+class _Vault:
+    """As much of hvac's client as the example uses; answers with the documents in turn, the last one for good."""
+
+    def __init__(self, *answers: dict[str, Any] | Exception) -> None:
+        self._answers = list(answers)
+        self.reads = 0
+        self.secrets = SimpleNamespace(kv=SimpleNamespace(v2=self))
+
+    def read_secret_version(self, **_: object) -> dict[str, Any]:
+        self.reads += 1
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return {"data": {"data": answer}}
+
+
+def _credential(vault: _Vault, reread_seconds: float = 300) -> Any:
+    """Return the example's credential: the class in docs/consumers.md, as it is printed there."""
+    (block,) = re.findall(r"```python\n(.*?)```", _text("docs/consumers.md"), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(block, names)  # noqa: S102 - our own document
+    return names["Credential"](vault, "trading", "limitless/market-maker", reread_seconds)
+
+
+def test_the_example_for_services_reads_once_between_intervals() -> None:
+    vault = _Vault({"token_id": "one"})
+    credential = _credential(vault)
+
+    assert [credential.get()["token_id"] for _ in range(3)] == ["one"] * 3
+    assert vault.reads == 1
+
+
+def test_the_example_for_services_reads_again_after_a_rejection() -> None:
+    credential = _credential(_Vault({"token_id": "one"}, {"token_id": "two"}))
+    credential.get()
+
+    assert credential.get(rejected="one")["token_id"] == "two"
+
+
+@pytest.mark.parametrize("answer", [ConnectionError(), {"tombstone": True}], ids=["vault is away", "tombstone"])
+def test_the_example_for_services_keeps_what_it_has(answer: dict[str, Any] | Exception) -> None:
+    credential = _credential(_Vault({"token_id": "one"}, answer), reread_seconds=0)
+    credential.get()
+
+    assert credential.get()["token_id"] == "one"
 
 
 @pytest.mark.parametrize("reason", sorted(Reason))
