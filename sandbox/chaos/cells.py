@@ -1,0 +1,112 @@
+"""The matrix as data: what is called, when it is held, what happens then, and who else is there."""
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import product
+
+from sandbox.chaos.proxy import Moment
+
+
+class Scenario(StrEnum):
+    """What the held call belongs to."""
+
+    START = "start"  # the calls that only a worker makes that has just been started
+    FIRST = "first"  # a credential that was never issued a token
+    ROTATION = "rotation"  # one that is due
+    REVOCATION = "revocation"  # one whose superseded token is over
+
+
+class Fault(StrEnum):
+    """What happens while the call is held."""
+
+    KILL = "kill"  # the worker is killed (-9)
+    STOP = "stop"  # the worker is stopped beyond its lease, and continued later
+    CUT = "cut"  # the connection is reset
+    DELAY = "delay"  # the call goes on only after its client's time-out
+
+
+class Team(StrEnum):
+    """Who goes on: the struck worker alone (restarted if it was killed), or another one beside it."""
+
+    ONE = "one"
+    TWO = "two"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RemoteCall:
+    """One remote call of a scenario, as it was seen on the wire.
+
+    Attributes:
+        scenario: whose call it is.
+        position: which call of the scenario, from 1; for people.
+        server: "vault" or "exchange".
+        name: method and resource without the names of this run, such as `post-journal`.
+        occurrence: which one of that name, from 1.
+    """
+
+    scenario: Scenario
+    position: int
+    server: str
+    name: str
+    occurrence: int
+
+    @property
+    def slug(self) -> str:
+        """The scenario and the call, without its position: what a cell's id begins with."""
+        return f"{self.scenario}.{self.name}-{self.occurrence}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cell:
+    """One cell of the matrix."""
+
+    call: RemoteCall
+    moment: Moment
+    fault: Fault
+    team: Team
+
+    @property
+    def id(self) -> str:
+        """Names the cell on the command line."""
+        return f"{self.call.slug}.{self.moment}.{self.fault}.{self.team}"
+
+
+VARIANTS: Sequence[tuple[Moment, Fault, Team]] = tuple(product(Moment, Fault, Team))
+"""What can happen to each call."""
+
+
+def build_matrix(calls: Iterable[RemoteCall]) -> tuple[Cell, ...]:
+    """Return a cell for every call and variant, in order."""
+    return tuple(Cell(call, *variant) for call, variant in product(calls, VARIANTS))
+
+
+def quick_subset(calls: Sequence[RemoteCall], seed: int) -> tuple[Cell, ...]:
+    """Return one cell for each call, so chosen that every variant comes up before any does again.
+
+    Which variant meets which call depends on the seed.
+    """
+    chance = random.Random(seed)  # noqa: S311 - chooses tests
+    deck: list[tuple[Moment, Fault, Team]] = []
+    chosen = []
+    for call in calls:
+        if not deck:
+            deck = chance.sample(VARIANTS, len(VARIANTS))
+        chosen.append(Cell(call, *deck.pop()))
+    return tuple(chosen)
+
+
+def select(cells: Sequence[Cell], wanted: Sequence[str]) -> tuple[Cell, ...]:
+    """Return the cells of these ids, or of those whose ids begin with one of them and a dot; all when none is named.
+
+    Raises ValueError when a name fits no cell.
+    """
+    for name in wanted:
+        if not any(_fits(cell, name) for cell in cells):
+            raise ValueError(f"no cell is called {name}, and none begins with {name}.")
+    return tuple(cell for cell in cells if not wanted or any(_fits(cell, name) for name in wanted))
+
+
+def _fits(cell: Cell, name: str) -> bool:
+    return cell.id == name or cell.id.startswith(f"{name}.")

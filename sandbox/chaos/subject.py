@@ -1,0 +1,121 @@
+"""Who is put through the matrix: the seam between the cells and what they strike.
+
+A subject keeps credentials fresh by processes that talk to Vault and the exchange. The matrix needs to know how to
+wake such a process up, how to strike it, and what counts as the end of its work; everything else is judged from
+outside, by what Vault serves and what the exchange's ledger says.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from config.schema import Credential
+from sandbox.chaos.cells import Scenario
+from sandbox.chaos.proxy import PausingProxy
+from worker.journal import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a credential has come.
+
+    Attributes:
+        taken_over: the work of the scenario is done, whoever did it; only cleaning up may be left.
+        settled: nothing is left to be done.
+        missing: in words, what is not done yet; for the report of a cell that did not settle.
+    """
+
+    taken_over: bool
+    settled: bool
+    missing: str = ""
+
+
+class Slot(Protocol):
+    """One worker and its two proxies. It keeps its place (and its proxies) when its process is replaced."""
+
+    name: str
+    vault: PausingProxy
+    exchange: PausingProxy
+
+    def wake(self, scenario: Scenario, credential: Credential) -> None:
+        """Have it do the scenario's work (to begin with) on that credential; returns at once."""
+        ...
+
+    def sweep(self, credential: Credential) -> None:
+        """Have it do all of its scheduled work on that credential once; returns at once."""
+        ...
+
+    def kill(self) -> None:
+        """Kill its process (-9) and reap it."""
+        ...
+
+    def revive(self) -> None:
+        """Start it again after a kill; returns at once. Without a process that stays, there is nothing to do."""
+        ...
+
+    def freeze(self) -> None:
+        """Stop its process (SIGSTOP)."""
+        ...
+
+    def thaw(self) -> None:
+        """Continue its process (SIGCONT)."""
+        ...
+
+    def ready(self) -> bool:
+        """Whether it would take a wake-up now."""
+        ...
+
+    def idle(self) -> bool:
+        """Whether it has nothing in hand and nothing waiting."""
+        ...
+
+
+class Lane(Protocol):
+    """Two workers and the credentials they know: cells run here one after the other, each with a fresh credential."""
+
+    first: Slot
+    second: Slot
+    credentials: Sequence[Credential]
+
+    def prepare(self, scenario: Scenario, credential: Credential) -> None:
+        """Bring a fresh credential to where the scenario begins, without any fault."""
+        ...
+
+    def restart(self, slot: Slot) -> None:
+        """Replace a worker's process by a fresh one and wait until it is ready."""
+        ...
+
+    def progress(self, scenario: Scenario, credential: Credential) -> Progress:
+        """Return how far the credential has come."""
+        ...
+
+    def journal(self, credential: Credential) -> Journal | None:
+        """Return the record that the subject keeps of the credential, or None when it keeps none."""
+        ...
+
+    def logs(self, credential: Credential) -> tuple[str, ...]:
+        """Return what its workers wrote about that credential, for the report of a red cell."""
+        ...
+
+
+class Subject(Protocol):
+    """Something that keeps credentials fresh.
+
+    Attributes:
+        name: a column of the table.
+        scenarios: what of the matrix it can be put through.
+        keeps_journal: whether its own record is to be judged as well.
+        lease_seconds: how long a worker must be stopped to be sure that another may take over.
+        give_up_seconds: how long a cell waits for it to settle.
+    """
+
+    name: str
+    scenarios: Sequence[Scenario]
+    keeps_journal: bool
+    lease_seconds: float
+    give_up_seconds: float
+
+    def lane(self, number: int, credentials: Sequence[Credential]) -> AbstractContextManager[Lane]:
+        """Start the workers of one lane; they know these credentials and no others."""
+        ...
