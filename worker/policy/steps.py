@@ -73,6 +73,8 @@ class Reason(StrEnum):
     USED_AGAIN = "used_again"
     # failure of a dependency
     FAILED = "failed"
+    REDIS_UNAVAILABLE = "redis_unavailable"
+    STOPPING = "stopping"  # the process was told to end; whoever comes next goes on
 
 
 @dataclass(frozen=True, slots=True)
