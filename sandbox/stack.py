@@ -120,7 +120,7 @@ class Stack:
     ) -> None:
         self.options = options or StackOptions()
         self._interrupted = interrupted
-        self._hurry = hurry
+        self.hurry = hurry
         self._exit = ExitStack()
 
     def __enter__(self) -> Self:
@@ -279,7 +279,7 @@ class Stack:
             self._write_private(f"consumer-{name}", token.get_secret_value())
 
     def _start_exchange(self) -> None:
-        self.children = self._exit.enter_context(Children(home=self.folder, hurry=self._hurry))
+        self.children = self._exit.enter_context(Children(home=self.folder, hurry=self.hurry))
         ports = self.folder / "ports.json"
         command = [sys.executable, "-m", "sandbox", "--ports-file", str(ports)]
         command += ["--seed", str(self.options.seed), "--faults", self.options.faults]

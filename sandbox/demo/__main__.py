@@ -29,7 +29,7 @@ class LiveScreen:
 
     def show(self, frame: Frame) -> None:
         """Show that moment."""
-        self._live.update(render(frame))
+        self._live.update(render(frame, height=self._live.console.height))
 
 
 class LineScreen:
