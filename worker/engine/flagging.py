@@ -18,6 +18,9 @@ def flag_account(world: World, facts: AccountFacts, steps: Sequence[Step]) -> No
         one = journals[step.credential]
         if one.journal is None:
             continue
+        if world.stopping():
+            world.recorder.interrupted(step)
+            return
         try:
             changed = set_stale_flag(one.journal.journal, new_flag(step, world.clock.now()))
             world.journals.write(one.location, changed, cas=one.journal.version)
