@@ -14,7 +14,7 @@ from worker.policy.steps import Outcome, Reason, Result
 from worker.ports import Clock
 
 REMIND_AFTER = timedelta(hours=1)
-"""A hold that is found again at every sweep is told to Sentry and the event stream this often."""
+"""What is found again at every sweep (a hold, a failure) is told to Sentry and the event stream this often."""
 
 _log = structlog.get_logger(__name__)
 _USE = frozenset({Reason.STALE, Reason.UNUSED})
@@ -34,7 +34,7 @@ class Reporter:
 
     Args:
         events: the event stream, or None when there is none.
-        clock: measures when a lasting hold is told again.
+        clock: measures when a lasting hold or failure is told again.
         remind_after: how often that is.
     """
 
@@ -56,11 +56,16 @@ class Reporter:
             self._safely(_alert, outcome)
 
     def _is_news(self, outcome: Outcome) -> bool:
-        """Whether this is something that happened, or a hold that was not told lately."""
-        if outcome.result is not Result.HELD:
-            return True
-        key, now = fingerprint(outcome), self._clock.monotonic()
+        """Whether this is something that was done, or a hold or failure that was not told lately.
+
+        A step that is done ends its failures: the next one is news again.
+        """
+        act, now = (outcome.account, outcome.credential, outcome.action or ""), self._clock.monotonic()
+        key = (*act, *fingerprint(outcome))
         with self._lock:
+            if outcome.result is Result.DONE:
+                self._told = {one: at for one, at in self._told.items() if one[: len(act)] != act}
+                return True
             told = self._told.get(key)
             if told is not None and now - told < self._remind_after:
                 return False
