@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sandbox.demo.frame import Frame
-from sandbox.trader import Counts
+from sandbox.trader_status import Counts
 from worker.models import Severity
 from worker.policy.steps import Outcome, Result
 from worker.report import CredentialView, Report, TokenState, TokenView

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from sandbox.demo.frame import Frame
 from sandbox.demo.view import BAR_CELLS, age_bar, event_line, render, short, status_lines
-from sandbox.trader import Counts
+from sandbox.trader_status import Counts
 from tests.fakes.clock import START
 from worker.models import Severity
 from worker.policy.steps import Action, Outcome, Reason, Result
