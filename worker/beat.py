@@ -7,6 +7,7 @@ and sends nothing, silently. So the lead is held here, and whoever newly has it 
 
 import secrets
 import time
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -23,6 +24,9 @@ from worker.reporting import Reporter
 
 RETRY_SECONDS = 2.0
 """How soon Redis is asked again after it failed."""
+
+AHEAD = timedelta(seconds=5)
+"""A last run that lies so far in the future was noted before this machine's clock was set back."""
 
 # One step, so that it may be repeated when its answer was lost.
 _LEAD = """
@@ -86,8 +90,22 @@ class SteadyScheduler(RedBeatScheduler):  # type: ignore[misc]  # redbeat has no
             super().setup_schedule()
             self._installed = True
             _log.info("beat_leads")
+        self._repair()
         pause: float = super().tick(*args, **kwargs)
         return pause
+
+    def _repair(self) -> None:
+        """Write anew what somebody deleted, and let nothing wait until a clock that was set back has caught up."""
+        for name in self.app.conf.beat_schedule:
+            try:
+                entry = self.Entry.from_key(self.Entry.generate_key(self.app, name), app=self.app)
+            except KeyError:
+                _log.warning("beat_entry_missing", entry=name)
+                super().setup_schedule()
+                return
+            if entry.last_run_at is not None and entry.last_run_at > self._clock.now() + AHEAD:
+                _log.warning("beat_clock_was_set_back", entry=name, last_run_at=entry.last_run_at.isoformat())
+                entry.reschedule()
 
     def _tell_away(self, error: Exception) -> None:
         if self._away_since is None:
