@@ -174,6 +174,22 @@ def test_a_lasting_hold_is_told_again_later(reporter: Reporter, sentry: Sink, cl
     assert len(sentry.events) == 2
 
 
+@pytest.mark.parametrize(
+    "told", [2, 1], ids=["a decision shows that it was over", "another worker's lease shows nothing"]
+)
+def test_a_hold_that_ended_and_begins_again_is_news(reporter: Reporter, sentry: Sink, told: int) -> None:
+    between = NOT_DUE if told > 1 else replace(NOT_DUE, reason=Reason.LEASE_HELD)
+    for outcome in (DRIFTED, between, DRIFTED):
+        reporter.record(outcome)
+    assert len(sentry.events) == told
+
+
+def test_a_decision_about_one_credential_ends_no_hold_of_another(reporter: Reporter, sentry: Sink) -> None:
+    for outcome in (DRIFTED, replace(NOT_DUE, credential="other"), DRIFTED):
+        reporter.record(outcome)
+    assert len(sentry.events) == 1
+
+
 def test_a_failure_that_every_sweep_meets_again_alerts_once(
     reporter: Reporter, sentry: Sink, events: Events, clock: FakeClock
 ) -> None:
