@@ -1,12 +1,17 @@
-"""`python -m sandbox.chaos`: exit code 0 when every cell is green and no secret was seen outside Vault, else 1."""
+"""`python -m sandbox.chaos`: exit code 0 when every cell is green and no secret was seen outside Vault, else 1.
+
+With two subjects the worker alone decides: what becomes of the script beside it is there to be compared with.
+"""
 
 import os
 import random
 import signal
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -16,7 +21,8 @@ from rich.console import Console
 
 from config.logs import configure_logging
 from sandbox.chaos.cell import Verdict
-from sandbox.chaos.cells import Cell, build_matrix, quick_subset, select
+from sandbox.chaos.cells import Cell, build_matrix, check_names, quick_subset, select
+from sandbox.chaos.naive import NaiveSubject
 from sandbox.chaos.report import as_text, failures, line
 from sandbox.chaos.run import Matrix
 from sandbox.chaos.subject import Subject
@@ -28,6 +34,8 @@ from sandbox.servers import ServerError
 from sandbox.stack import Interrupted, Stack, StackError
 
 DEFAULT_SEED: Final = 1
+SUBJECTS: Final = ("worker", "naive")
+WIDTH: Final = 140
 QUICK_LANES: Final = 5
 FULL_LANES: Final = 8
 QUICK_NAMES: Final = 160
@@ -42,22 +50,25 @@ FULL_NAMES: Final = 1600
 @click.option(
     "--lanes", type=click.IntRange(1, 32), help=f"Cells at once.  [default: {FULL_LANES}, quick {QUICK_LANES}]"
 )
+@click.option("--subject", type=click.Choice([*SUBJECTS, "both"]), default="worker", help="Who is struck.")
 @click.option("--list", "only_list", is_flag=True, help="Record, list the cells, and run none.")
-def main(seed: int, wanted: tuple[str, ...], *, quick: bool, lanes: int | None, only_list: bool) -> None:
+def main(*, seed: int, wanted: tuple[str, ...], quick: bool, subject: str, lanes: int | None, only_list: bool) -> None:
     """Strike real workers at every remote call of a rotation and of a revocation, and judge what comes of it."""
     # Everything is on this machine; a proxy of the caller's is for elsewhere.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"
     halt = _halt_on_signals()
-    console = Console()
+    # Piped, the table would be squeezed into 80 columns.
+    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     small = quick or bool(wanted) or only_list
     names = [f"cell-{number:04}" for number in range(1, (QUICK_NAMES if small else FULL_NAMES) + 1)]
     try:
         with tempfile.TemporaryDirectory(prefix="rotator-chaos-") as folder:
             stack = open_stack(Path(folder) / "rotator.toml", names=names, seed=seed, interrupted=lambda: halt.asked)
             with stack:
-                chaos = Run(stack=stack, halt=halt, console=console, seed=seed)
+                run = Run(stack=stack, halt=halt, console=console, seed=seed)
                 lanes = lanes or (QUICK_LANES if quick else FULL_LANES)
-                sys.exit(chaos.run(wanted, quick=quick, lanes=lanes, only_list=only_list))
+                subjects = SUBJECTS if subject == "both" else (subject,)
+                sys.exit(run.run(subjects, wanted, quick=quick, lanes=lanes, only_list=only_list))
     except (Interrupted, Halted):
         console.print("Ended before every cell was run.")
     except (StackError, ServerError, ValueError) as error:
@@ -81,46 +92,52 @@ class Run:
         self._console = console
         self._seed = seed
 
-    def run(self, wanted: Sequence[str], *, quick: bool, lanes: int, only_list: bool) -> int:
+    def run(self, subjects: Sequence[str], wanted: Sequence[str], *, quick: bool, lanes: int, only_list: bool) -> int:
         """Record, run, judge and print; return the exit code."""
         began = time.monotonic()
-        with (self._stack.logs / "chaos.log").open("a", encoding="utf-8") as log:
+        with (
+            (self._stack.logs / "chaos.log").open("a", encoding="utf-8") as log,
+            closing(Matrix(stack=self._stack, halt=self._halt, lanes=lanes)) as matrix,
+        ):
             # The worker's code runs in this process too, to prepare; what it logs is searched like the rest.
             configure_logging("INFO", log)
-            chaos = Matrix(stack=self._stack, halt=self._halt, lanes=lanes)
-            try:
-                subject = WorkerSubject(stack=self._stack, halt=self._halt, vault=chaos.vault)
-                cells = self._cells(chaos, subject, wanted, quick=quick)
-                if only_list:
-                    self._print(*(cell.id for cell in cells))
-                    return 0
-                verdicts = chaos.run(subject, cells, self._teller(len(cells)))
-                verdicts, findings = chaos.judge_leaks(verdicts)
-            finally:
-                chaos.close()
-        return self._finish(verdicts, findings, time.monotonic() - began)
+            chosen = self._chosen([self._subject(name, matrix) for name in subjects], matrix, wanted, quick=quick)
+            if only_list:
+                self._print(*(cell.id for _, cells in chosen for cell in sorted(cells)))
+                return 0
+            teller = _Teller(self._print, sum(len(cells) for _, cells in chosen))
+            ran = [verdict for subject, cells in chosen for verdict in matrix.run(subject, cells, teller)]
+            verdicts, findings = matrix.judge_leaks(ran)
+        return self._finish(verdicts, findings, subjects[0], time.monotonic() - began)
 
-    def _cells(self, chaos: Matrix, subject: Subject, wanted: Sequence[str], *, quick: bool) -> tuple[Cell, ...]:
-        calls = chaos.record(subject)
-        cells = select(quick_subset(calls, self._seed) if quick and not wanted else build_matrix(calls), wanted)
-        self._print(f"{subject.name}: {len(calls)} remote calls, {len(cells)} cells, seed {self._seed}")
+    def _subject(self, name: str, matrix: Matrix) -> Subject:
+        if name == "naive":
+            return NaiveSubject(stack=self._stack, halt=self._halt)
+        return WorkerSubject(stack=self._stack, halt=self._halt, vault=matrix.vault)
+
+    def _chosen(
+        self, subjects: Sequence[Subject], matrix: Matrix, wanted: Sequence[str], *, quick: bool
+    ) -> list[tuple[Subject, tuple[Cell, ...]]]:
+        """Return each subject's cells in the order in which they are run; raises ValueError for an unknown name."""
         chance = random.Random(self._seed)  # noqa: S311 - orders tests
-        return tuple(chance.sample(cells, len(cells)))
+        recorded = [(subject, matrix.record(subject)) for subject in subjects]
+        whole = [(one, quick_subset(calls, self._seed) if quick else build_matrix(calls)) for one, calls in recorded]
+        check_names((cell for _, cells in whole for cell in cells), wanted)
+        chosen = [(subject, select(cells, wanted)) for subject, cells in whole]
+        for (subject, calls), (_, cells) in zip(recorded, chosen, strict=True):
+            self._print(f"{subject.name}: {len(calls)} remote calls, {len(cells)} cells, seed {self._seed}")
+        return [(subject, tuple(chance.sample(cells, len(cells)))) for subject, cells in chosen]
 
-    def _teller(self, of: int) -> "_Teller":
-        return _Teller(self, of)
-
-    def tell(self, verdict: Verdict, number: int, of: int) -> None:
-        """Print that a cell has ended."""
-        self._print(line(verdict, number, of))
-
-    def _finish(self, verdicts: Sequence[Verdict], findings: Sequence[Finding], seconds: float) -> int:
+    def _finish(self, verdicts: Sequence[Verdict], findings: Sequence[Finding], judged: str, seconds: float) -> int:
         self._console.print(as_text(verdicts, seconds=seconds))
-        self._print(*failures(verdicts, seed=self._seed))
-        self._print(*(f"RED {finding} was seen outside Vault" for finding in findings))
-        red = [one for one in verdicts if not one.green]
-        self._print(f"{len(verdicts) - len(red)} of {len(verdicts)} cells are green, {len(findings)} leaks")
-        return 1 if red or findings else 0
+        own = [one for one in verdicts if one.subject == judged]
+        self._print(*failures(own, seed=self._seed))
+        told = {violation.how for one in verdicts for violation in one.violations}
+        loose = [str(finding) for finding in findings if str(finding) not in told]
+        self._print(*(f"RED {finding} was seen outside Vault" for finding in loose))
+        green = sum(one.green for one in own)
+        self._print(f"{judged}: {green} of {len(own)} cells are green; {len(findings)} secrets seen outside Vault")
+        return 0 if green == len(own) and not loose else 1
 
     def _print(self, *lines: str) -> None:
         for one in lines:
@@ -128,14 +145,18 @@ class Run:
 
 
 class _Teller:
-    def __init__(self, run: Run, of: int) -> None:
-        self._run = run
+    """Prints a line for each verdict; lanes call it from their threads."""
+
+    def __init__(self, show: Callable[[str], None], of: int) -> None:
+        self._show = show
         self._of = of
         self._number = 0
+        self._lock = threading.Lock()
 
     def __call__(self, verdict: Verdict) -> None:
-        self._number += 1
-        self._run.tell(verdict, self._number, self._of)
+        with self._lock:
+            self._number += 1
+            self._show(line(verdict, self._number, self._of))
 
 
 def _halt_on_signals() -> Halt:

@@ -16,8 +16,6 @@ from sandbox.chaos.subject import Lane, Progress, Slot, Subject
 from sandbox.chaos.trading import CellTrader, Desk
 from sandbox.chaos.waiting import Halt
 from sandbox.chaos.wire import Message
-from worker.exchange.transport import READ_SECONDS
-from worker.vault.client import TIMEOUT_SECONDS
 
 REACH_SECONDS: Final = 15.0
 IDLE_SECONDS: Final = 30.0
@@ -25,13 +23,6 @@ SWEEP_SECONDS: Final = 0.4
 QUIET_SECONDS: Final = 0.4
 TAKEOVER_SECONDS: Final = 12.0
 LANDING_SECONDS: Final = 35.0
-VAULT_DELAY: Final = TIMEOUT_SECONDS + 0.7
-"""Beyond the time-out of the worker's Vault client."""
-EXCHANGE_DELAY: Final = READ_SECONDS + 0.7
-"""Beyond the time-out of the worker's exchange client."""
-DERIVE_DELAY: Final = 4.5
-"""Beyond the derive's deadline (a third of `derive_deadline`), and beyond the moment when it is abandoned."""
-DERIVE: Final = "post-derive"
 KEPT_LINES: Final = 30
 
 
@@ -180,7 +171,7 @@ class CellRun:
             case Fault.CUT:
                 hold.cut()
             case Fault.DELAY:
-                self._sweep_for(self._delay)
+                self._sweep_for(self._subject.delay_seconds(self._cell.call))
                 hold.let_go()
         self._halt.until(hold.over.is_set, LANDING_SECONDS)
 
@@ -194,12 +185,6 @@ class CellRun:
         finally:
             hold.let_go()
             self._struck.thaw()
-
-    @property
-    def _delay(self) -> float:
-        if self._cell.call.server == VAULT:
-            return VAULT_DELAY
-        return DERIVE_DELAY if self._cell.call.name == DERIVE else EXCHANGE_DELAY
 
     def _sweep_for(self, seconds: float, *, until_taken_over: bool = False) -> None:
         end = time.monotonic() + seconds

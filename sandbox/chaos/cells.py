@@ -98,14 +98,16 @@ def quick_subset(calls: Sequence[RemoteCall], seed: int) -> tuple[Cell, ...]:
 
 
 def select(cells: Sequence[Cell], wanted: Sequence[str]) -> tuple[Cell, ...]:
-    """Return the cells of these ids, or of those whose ids begin with one of them and a dot; all when none is named.
-
-    Raises ValueError when a name fits no cell.
-    """
-    for name in wanted:
-        if not any(_fits(cell, name) for cell in cells):
-            raise ValueError(f"no cell is called {name}, and none begins with {name}.")
+    """Return the cells of these ids, or of those whose ids begin with one of them and a dot; all when none is named."""
     return tuple(cell for cell in cells if not wanted or any(_fits(cell, name) for name in wanted))
+
+
+def check_names(cells: Iterable[Cell], wanted: Sequence[str]) -> None:
+    """Raise ValueError when one of these names fits no cell."""
+    known = tuple(cells)
+    for name in wanted:
+        if not any(_fits(cell, name) for cell in known):
+            raise ValueError(f"No cell is called {name}, and none begins with {name}. See --list.")
 
 
 def _fits(cell: Cell, name: str) -> bool:

@@ -12,23 +12,27 @@ from rich.table import Table
 
 from sandbox.chaos.assertions import PROMISES
 from sandbox.chaos.cell import Verdict
-from sandbox.chaos.cells import Fault, RemoteCall, Team
+from sandbox.chaos.cells import Fault, RemoteCall, Scenario, Team
 from sandbox.chaos.proxy import Moment
 
 _GREEN: Final = "[green]✓[/]"
 _RED: Final = "[bold red]✗[/]"
 _NOT_RUN: Final = "[dim]·[/]"
+_ORDER: Final = {scenario: number for number, scenario in enumerate(Scenario)}
 _COLUMNS: Final = tuple(product(Fault, Team))
 
 
 def matrix(verdicts: Sequence[Verdict]) -> Table:
     """Return a row for each call; in each column how it went when held before, and after, the server's work."""
     table = Table(title="Held before · after the server's work", title_justify="left")
-    table.add_column("remote call")
+    table.add_column("remote call", no_wrap=True)
     for fault, team in _COLUMNS:
         table.add_column(f"{fault}\n{team}", justify="center")
     table.add_column("green", justify="right")
-    for scenario, calls in groupby(sorted({one.cell.call for one in verdicts}), key=lambda call: call.scenario):
+    calls_in_order = sorted(
+        {one.cell.call for one in verdicts}, key=lambda call: (_ORDER[call.scenario], call.position)
+    )
+    for scenario, calls in groupby(calls_in_order, key=lambda call: call.scenario):
         table.add_section()
         table.add_row(f"[bold]{scenario}[/]")
         for call in calls:

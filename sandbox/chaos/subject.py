@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from config.schema import Credential
-from sandbox.chaos.cells import Scenario
+from sandbox.chaos.cells import RemoteCall, Scenario
 from sandbox.chaos.proxy import PausingProxy
 from worker.journal import Journal
 
@@ -146,6 +146,10 @@ class Subject(Protocol):
     @property
     def give_up_seconds(self) -> float:
         """How long a cell waits for it to settle."""
+        ...
+
+    def delay_seconds(self, call: RemoteCall) -> float:
+        """Return for how long that call must be held to go on only after its client's time-out."""
         ...
 
     def lane(self, number: int, credentials: Sequence[Credential]) -> AbstractContextManager[Lane]:

@@ -10,7 +10,8 @@ from typing import Final
 import redis
 
 from config.schema import Credential
-from sandbox.chaos.cells import Scenario
+from sandbox.chaos.cells import RemoteCall, Scenario
+from sandbox.chaos.naming import VAULT
 from sandbox.chaos.past import moved_into_the_past
 from sandbox.chaos.progress import Truth, progress_of
 from sandbox.chaos.proxy import PausingProxy
@@ -20,6 +21,7 @@ from sandbox.chaos.world import settings_of, share
 from sandbox.processes import Child, Children
 from sandbox.stack import Stack, StackError, procfile_command
 from worker.app import RotatorApp
+from worker.exchange.transport import READ_SECONDS
 from worker.journal import Journal
 from worker.models import PathLocation
 from worker.policy.plan import plan_revocations, plan_rotation
@@ -28,6 +30,7 @@ from worker.ports import JournalStore
 from worker.redis import connect
 from worker.tasks import REVOKE_ACCOUNT, ROTATE_CREDENTIAL
 from worker.vault import Vault
+from worker.vault.client import TIMEOUT_SECONDS
 from worker.wiring import Container, build_container
 
 START_SECONDS: Final = 60.0
@@ -37,6 +40,14 @@ LONG_AGO: Final = timedelta(hours=1)
 """More than the rotation period: what was promoted then is due."""
 A_WHILE_AGO: Final = timedelta(minutes=10)
 """Beyond every grace and window, and within the rotation period."""
+
+VAULT_DELAY: Final = TIMEOUT_SECONDS + 0.7
+"""Beyond the time-out of the worker's Vault client."""
+EXCHANGE_DELAY: Final = READ_SECONDS + 0.7
+"""Beyond the time-out of the worker's exchange client."""
+DERIVE_DELAY: Final = 4.5
+"""Beyond the derive's deadline (a third of `derive_deadline`), and beyond the moment when it is abandoned."""
+DERIVE: Final = "post-derive"
 
 
 class WorkerSlot:
@@ -224,6 +235,12 @@ class WorkerSubject:
         self._stack = stack
         self._halt = halt
         self._vault = vault
+
+    def delay_seconds(self, call: RemoteCall) -> float:
+        """Return for how long a call must be held to go on only after the worker gave it up."""
+        if call.server == VAULT:
+            return VAULT_DELAY
+        return DERIVE_DELAY if call.name == DERIVE else EXCHANGE_DELAY
 
     @contextmanager
     def lane(self, number: int, credentials: Sequence[Credential]) -> Iterator[WorkerLane]:

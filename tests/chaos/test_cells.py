@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.chaos.cells import VARIANTS, Fault, RemoteCall, Scenario, Team, build_matrix, quick_subset, select
+from sandbox.chaos.cells import (
+    VARIANTS,
+    Fault,
+    RemoteCall,
+    Scenario,
+    Team,
+    build_matrix,
+    check_names,
+    quick_subset,
+    select,
+)
 from sandbox.chaos.naming import calls_of
 from sandbox.chaos.proxy import Moment
 
@@ -67,4 +77,4 @@ def test_without_a_name_all_are_chosen() -> None:
 
 def test_a_name_that_fits_no_cell_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match=r"rotation\.post-jour"):
-        select(build_matrix(CALLS), ["rotation.post-jour"])
+        check_names(build_matrix(CALLS), ["rotation.post-jour"])
