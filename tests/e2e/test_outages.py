@@ -135,13 +135,13 @@ def test_nothing_is_derived_while_vault_is_sealed_and_it_is_told_once(system: Sy
 
 
 def test_a_secret_that_was_derived_while_vault_sealed_itself_is_staged_afterwards(system: System) -> None:
-    system.stack.control.next_calls(Call.DERIVE, Fault.SLOW, seconds=1.5)
-    since = system.seq()
-    until(lambda: system.derives(since) > 0, 20, "a derive")
+    known = len(system.stack.control.tokens())
+    system.stack.control.next_calls(Call.DERIVE, Fault.SLOW, count=2, seconds=1.5)
+    until(lambda: len(system.stack.control.tokens()) > known, 20, "a derive")
     system.stack.vault.seal()
     stay(2.5)
     system.stack.vault.unseal()
-    token = system.stack.control.tokens()[-1]
+    token = system.stack.control.tokens()[known]
     name = (token.label or "").split("/", 1)[0]
     until(lambda: system.journal(name).record_of(token.token_id) is not None, 20, "the token in the ledger")
     record = system.journal(name).record_of(token.token_id)
@@ -149,7 +149,7 @@ def test_a_secret_that_was_derived_while_vault_sealed_itself_is_staged_afterward
     assert record.promoted_at is not None
 
 
-@pytest.mark.parametrize("status", [429, 472, 473, 503])
+@pytest.mark.parametrize("status", [429, 472, 473])
 def test_a_vault_that_does_not_serve_is_waited_for(system: System, status: int) -> None:
     system.stack.front.answer(status)
     stay(1)
@@ -178,7 +178,9 @@ def test_a_credential_whose_path_is_denied_alerts_and_the_others_go_on(system: S
     system.wait_for_rotations()
     assert stuck <= 1
     assert "denied it: could not" in "".join(system.log(name) for name in ("worker-1", "worker-2"))
-    assert system.alerts("unreadable")["market-maker"] == told["market-maker"]
+    news = system.alerts("unreadable") - told
+    assert set(news) == {"hedger"}
+    assert news["hedger"] <= 2, "each worker tells it once"
 
 
 # --- the exchange

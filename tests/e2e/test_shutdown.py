@@ -52,11 +52,15 @@ def end_worker(system: System) -> float:
     return took
 
 
-def next_derive(system: System) -> TokenEntry:
-    """Return the token of the next derive as soon as the exchange has made it."""
+def next_derive(system: System, *faults: Fault, seconds: float = 0.0) -> TokenEntry:
+    """Let the faults befall the next derives; return the first one's token as soon as the exchange has made it."""
     known = len(system.stack.control.tokens())
+    for fault in faults:
+        # Two, because two credentials may be due together.
+        count, amount = (2, seconds) if fault is Fault.SLOW else (1, None)
+        system.stack.control.next_calls(Call.DERIVE, fault, count=count, seconds=amount)
     until(lambda: len(system.stack.control.tokens()) > known, 20, "a derive")
-    return system.stack.control.tokens()[-1]
+    return system.stack.control.tokens()[known]
 
 
 def credential_of(token: TokenEntry) -> str:
@@ -73,8 +77,7 @@ def test_an_idle_worker_ends_at_once(system: System) -> None:
 
 
 def test_a_derive_in_hand_is_staged_and_the_next_worker_serves_that_token(system: System) -> None:
-    system.stack.control.next_calls(Call.DERIVE, Fault.SLOW, seconds=1.5)
-    token = next_derive(system)
+    token = next_derive(system, Fault.SLOW, seconds=1.5)
     took = end_worker(system)
     intent = system.journal(credential_of(token)).intent
     assert intent is not None
@@ -88,9 +91,7 @@ def test_a_derive_in_hand_is_staged_and_the_next_worker_serves_that_token(system
 
 
 def test_a_derive_whose_answer_was_lost_while_the_worker_ended_leaves_no_orphan(system: System) -> None:
-    system.stack.control.next_calls(Call.DERIVE, Fault.LOSE_ANSWER)
-    system.stack.control.next_calls(Call.DERIVE, Fault.SLOW, seconds=1.0)
-    token = next_derive(system)
+    token = next_derive(system, Fault.LOSE_ANSWER, Fault.SLOW, seconds=1.0)
     end_worker(system)
     system.stack.start_worker(1)
     until(lambda: not _entry(system, token).live, 30, "the end of the token that nobody has the secret of")
@@ -100,8 +101,7 @@ def test_a_derive_whose_answer_was_lost_while_the_worker_ended_leaves_no_orphan(
 
 
 def test_a_secret_in_hand_is_staged_when_vault_is_back_although_the_worker_is_to_end(system: System) -> None:
-    system.stack.control.next_calls(Call.DERIVE, Fault.SLOW, seconds=1.0)
-    token = next_derive(system)
+    token = next_derive(system, Fault.SLOW, seconds=1.5)
     system.stack.vault.seal()
     (worker,) = _workers(system)
     worker.terminate()
