@@ -4,12 +4,15 @@ import json
 import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.live import Live
 
 from sandbox.demo.frame import Frame
+from sandbox.demo.picture import save_picture
 from sandbox.demo.run import Screen, run
 from sandbox.demo.view import event_line, render, status_lines
 from sandbox.servers import ServerError
@@ -18,6 +21,7 @@ from sandbox.stack import Interrupted, Stack, StackError, StackOptions
 from worker.policy.steps import Outcome
 
 DEFAULT_SEED = 1
+"""Always the same, so that runs compare; with it, one derive is throttled and the answer to another is lost."""
 STATUS_EVERY = 5.0
 
 
@@ -56,6 +60,20 @@ class LineScreen:
         self._console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
+class PictureScreen:
+    """Saves the moment at which the run ended as a picture, beside what another screen shows."""
+
+    def __init__(self, path: Path, screen: Screen) -> None:
+        self._path = path
+        self._screen = screen
+
+    def show(self, frame: Frame) -> None:
+        """Show that moment, and save it when it is the end."""
+        self._screen.show(frame)
+        if frame.phase != "running":
+            save_picture(replace(frame, phase="running"), self._path)
+
+
 class NoScreen:
     """Shows nothing."""
 
@@ -71,7 +89,8 @@ def _identity(event: Outcome) -> tuple[object, ...]:
 @click.option("--seconds", type=click.FloatRange(min=1), default=60.0, show_default=True, help="How long it runs.")
 @click.option("--seed", default=DEFAULT_SEED, show_default=True, help="Of the exchange's faults.")
 @click.option("--json", "as_json", is_flag=True, help="Show nothing but the summary, as JSON.")
-def main(seconds: float, seed: int, as_json: bool) -> None:  # noqa: FBT001 - click passes a flag
+@click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="Save how it ended as an SVG file.")
+def main(seconds: float, seed: int, as_json: bool, picture: Path | None) -> None:  # noqa: FBT001 - click passes a flag
     """Run the whole rotator on servers of its own and watch it for a minute.
 
     Exits with 0 when every credential was rotated twice, the trader was never rejected, no orphan lives and no secret
@@ -84,6 +103,7 @@ def main(seconds: float, seed: int, as_json: bool) -> None:  # noqa: FBT001 - cl
     try:
         with Stack(StackOptions(seed=seed), interrupted=signals.interrupted, hurry=signals.hurry) as stack:
             live, screen = _screen(console, as_json=as_json)
+            screen = PictureScreen(picture, screen) if picture else screen
             with live:
                 summary = run(stack, seconds=seconds, screen=screen, interrupted=signals.interrupted)
     except Interrupted:

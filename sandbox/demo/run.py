@@ -1,7 +1,7 @@
 """One demo run from start to summary."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Protocol
@@ -59,9 +59,11 @@ def run(stack: Stack, *, seconds: float, screen: Screen, interrupted: Callable[[
         stack.stop_trader()
         stack.stop_beats()
         stack.stop_workers()
-        settle(stack, container, inspector)
         try:
-            return _summary(stack, inspector, elapsed, trouble, last.report)
+            # Counted before this process lends a hand: only what the workers did is theirs.
+            rotations = {name: max(0, one.promotions - 1) for name, one in inspector.holdings().items()}
+            settle(stack, container, inspector)
+            return _summary(stack, inspector, elapsed, rotations, trouble, last.report)
         except httpx.HTTPError as error:
             raise StackError(trouble or f"Exchange or Vault could not be asked at the end: {error}") from error
 
@@ -97,12 +99,14 @@ def _watch(
 def settle(stack: Stack, container: Container, inspector: VaultInspector) -> None:
     """Finish what the stopped workers left half done, as the next one to start would: at most `SETTLE_SECONDS`.
 
-    A derive whose answer was lost just before the end is no orphan yet: its deadline is waited out, as always.
+    A derive whose answer was lost just before the end is no orphan yet: its deadline is waited out, as always. No
+    new rotation is begun.
     """
     deadline = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < deadline and not stack.hurry():
         for credential in stack.settings.credentials:
-            container.engine.rotate(credential.name)
+            if container.gatherer.credential(credential.name).intent is not None:
+                container.engine.rotate(credential.name)
         for account in stack.settings.accounts:
             container.engine.revoke(account.name)
         with suppress(httpx.HTTPError):
@@ -112,7 +116,12 @@ def settle(stack: Stack, container: Container, inspector: VaultInspector) -> Non
 
 
 def _summary(
-    stack: Stack, inspector: VaultInspector, elapsed: float, trouble: str | None, report: Report | None
+    stack: Stack,
+    inspector: VaultInspector,
+    elapsed: float,
+    rotations: Mapping[str, int],
+    trouble: str | None,
+    report: Report | None,
 ) -> Summary:
     tokens = stack.control.tokens()
     scanner = LeakScanner(stack.needles())
@@ -120,7 +129,7 @@ def _summary(
     return Summary(
         seconds=elapsed,
         seed=stack.options.seed,
-        rotations={name: max(0, one.promotions - 1) for name, one in inspector.holdings().items()},
+        rotations=rotations,
         revocations=sum(1 for token in tokens if not token.live),
         traders=stack.trader_status().credentials,
         refused=refusals(stack),

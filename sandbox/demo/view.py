@@ -16,7 +16,7 @@ from worker.report import CredentialView, Report, TokenState, TokenView
 
 BAR_CELLS = 10
 MIN_EVENTS = 3
-HEADLINE, TABLE_HEAD, PANEL_EDGES = 1, 3, 2
+HEADLINE, TABLE_HEAD, PANEL_EDGES = 1, 4, 2
 """Lines that are there whatever happens."""
 STATE_STYLES = {
     TokenState.DERIVING: "cyan",
@@ -53,7 +53,7 @@ def _credentials(rows: Iterable[tuple[Text, ...]]) -> RenderableType:
     table.add_column("Credential", no_wrap=True)
     table.add_column("Age against period", no_wrap=True)
     table.add_column("Tokens", no_wrap=True, ratio=1)
-    table.add_column("Accepted / rejected", no_wrap=True)
+    table.add_column("Accepted / rejected", width=12)
     for row in rows:
         table.add_row(*row, end_section=True)
     return table
@@ -91,7 +91,7 @@ def _token(token: TokenView, now: datetime) -> Text:
         left = (token.grace_ends_at - now).total_seconds()
         text.append(f" grace {left:.0f} s" if left > 0 else " grace over", "dim")
     elif token.last_used_at:
-        text.append(f" used {max(0.0, (now - token.last_used_at).total_seconds()):.0f} s ago", "dim")
+        text.append(f" called {max(0.0, (now - token.last_used_at).total_seconds()):.0f} s ago", "dim")
     return text
 
 

@@ -1,6 +1,7 @@
 import io
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from sandbox.demo.frame import Frame
+from sandbox.demo.picture import save_picture
 from sandbox.demo.view import BAR_CELLS, age_bar, event_line, render, short, status_lines
 from sandbox.trader_status import Counts
 from tests.fakes.clock import START
@@ -82,7 +84,7 @@ def shown(moment: Frame, width: int = 100) -> str:
         "8 of 20 s",
         "current",
         "aaaaaaaa…",
-        "used 1 s ago",
+        "called 1 s ago",
         "superseded",
         "grace 4 s",
         "120 / 0",
@@ -134,6 +136,12 @@ def test_the_bar_of_any_age_is_as_long_as_any_other(age: timedelta) -> None:
 def test_an_older_token_never_has_the_shorter_bar(one: timedelta, other: timedelta) -> None:
     bars = [age_bar(credential(age=age)).plain.count("█") for age in sorted((one, other))]
     assert bars == sorted(bars)
+
+
+def test_a_saved_picture_is_an_svg_that_fetches_nothing(tmp_path: Path) -> None:
+    save_picture(frame(credential()), tmp_path / "demo.svg")
+    svg = (tmp_path / "demo.svg").read_text(encoding="utf-8")
+    assert ("market-maker" in svg, "font-face" in svg, svg.count("http")) == (True, False, 1)
 
 
 def test_an_event_is_one_plain_line() -> None:
