@@ -107,7 +107,9 @@ class Run:
                 return 0
             teller = _Teller(self._print, sum(len(cells) for _, cells in chosen))
             ran = [verdict for subject, cells in chosen for verdict in matrix.run(subject, cells, teller)]
-            verdicts, findings = matrix.judge_leaks(ran)
+            verdicts, findings = matrix.judge_leaks(
+                ran, [needle for subject, _ in chosen for needle in subject.needles()]
+            )
         return self._finish(verdicts, findings, subjects[0], time.monotonic() - began)
 
     def _subject(self, name: str, matrix: Matrix) -> Subject:

@@ -4,16 +4,19 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 from typing import Any, Final
 
 import httpx
+from pydantic import SecretStr
 
 from config.schema import Credential
 from sandbox.chaos.cells import RemoteCall, Scenario
 from sandbox.chaos.proxy import PausingProxy
 from sandbox.chaos.subject import Progress, Slot
 from sandbox.chaos.waiting import Halt
+from sandbox.leaks import Needle
 from sandbox.processes import ROOT, Child, Children
 from sandbox.stack import Stack, StackError
 from sandbox.vault_access import ROLE
@@ -176,11 +179,14 @@ class NaiveLane:
 
 
 class NaiveSubject:
-    """The first script.
+    """The first script. Its runs get a Vault token with the worker's own policy, in a file.
 
     Args:
         stack: started.
         halt: ends every wait.
+
+    Raises:
+        httpx.HTTPError: Vault made no token.
     """
 
     name = "naive"
@@ -192,6 +198,19 @@ class NaiveSubject:
     def __init__(self, *, stack: Stack, halt: Halt) -> None:
         self._stack = stack
         self._halt = halt
+        with _root_client(stack) as http:
+            made = http.post("auth/token/create", json={"policies": [ROLE], "ttl": "24h", "no_parent": True})
+            self._token = SecretStr(made.raise_for_status().json()["auth"]["client_token"])
+        self._token_file.touch(mode=0o600)
+        self._token_file.write_text(self._token.get_secret_value(), encoding="ascii")
+
+    def needles(self) -> tuple[Needle, ...]:
+        """Return the Vault token, which is at home in its file."""
+        return (Needle("Vault token of the script", self._token, frozenset({self._token_file})),)
+
+    @property
+    def _token_file(self) -> Path:
+        return self._stack.private / TOKEN_FILE
 
     def delay_seconds(self, call: RemoteCall) -> float:
         """Return how long an answer must be delayed to come too late for its clients."""
@@ -203,14 +222,7 @@ class NaiveSubject:
         """Set two machines up; whatever runs on them is gone when the context is left."""
         stack = self._stack
         with ExitStack() as exit_stack:
-            http = exit_stack.enter_context(
-                httpx.Client(
-                    base_url=f"{stack.vault.addr}/v1/",
-                    headers={"X-Vault-Token": stack.vault.root_token.get_secret_value()},
-                    trust_env=False,
-                )
-            )
-            self._hand_a_token_over(http)
+            http = exit_stack.enter_context(_root_client(stack))
             children = exit_stack.enter_context(Children(home=stack.folder, hurry=lambda: True))
             slots = [
                 NaiveSlot(name=f"naive-{number}-{letter}", stack=stack, children=children) for letter in ("a", "b")
@@ -221,14 +233,10 @@ class NaiveSubject:
                 stack=stack, halt=self._halt, slots=(slots[0], slots[1]), credentials=credentials, http=http
             )
 
-    def _hand_a_token_over(self, http: httpx.Client) -> None:
-        """Let a file hold a Vault token that may write what services read: the worker's own policy."""
-        path = self._stack.private / TOKEN_FILE
-        if path.exists():
-            return
-        made = http.post("auth/token/create", json={"policies": [ROLE], "ttl": "24h", "no_parent": True})
-        path.touch(mode=0o600)
-        path.write_text(made.raise_for_status().json()["auth"]["client_token"], encoding="ascii")
+
+def _root_client(stack: Stack) -> httpx.Client:
+    token = stack.vault.root_token.get_secret_value()
+    return httpx.Client(base_url=f"{stack.vault.addr}/v1/", headers={"X-Vault-Token": token}, trust_env=False)
 
 
 def _data(credential: Credential) -> str:

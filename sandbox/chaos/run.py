@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from typing import Final
@@ -18,7 +18,7 @@ from sandbox.chaos.trading import Desk
 from sandbox.chaos.waiting import Halt, Halted
 from sandbox.chaos.world import CANARY
 from sandbox.inspection import file_leaks, live_leaks
-from sandbox.leaks import Finding, LeakScanner
+from sandbox.leaks import Finding, LeakScanner, Needle
 from sandbox.stack import Stack, StackError
 from worker.clock import SystemClock
 from worker.vault import Vault, build_vault
@@ -100,9 +100,16 @@ class Matrix:
             raise error
         return tuple(done)
 
-    def judge_leaks(self, verdicts: Sequence[Verdict]) -> tuple[tuple[Verdict, ...], tuple[Finding, ...]]:
-        """Search everything for every secret; return the verdicts with what concerns them, and all findings."""
-        scanner = LeakScanner(self._stack.needles())
+    def judge_leaks(
+        self, verdicts: Sequence[Verdict], needles: Iterable[Needle]
+    ) -> tuple[tuple[Verdict, ...], tuple[Finding, ...]]:
+        """Search everything for every secret; return the verdicts with what concerns them, and all findings.
+
+        Args:
+            verdicts: of all cells.
+            needles: secrets beside the stack's own.
+        """
+        scanner = LeakScanner((*self._stack.needles(), *needles))
         findings = tuple(sorted(live_leaks(self._stack, scanner) | file_leaks(self._stack, scanner)))
         token_accounts = {token.token_id: token.profile for token in self._stack.control.tokens()}
         return tuple(_with_leaks(one, findings, token_accounts) for one in verdicts), findings

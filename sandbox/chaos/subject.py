@@ -13,6 +13,7 @@ from typing import Protocol
 from config.schema import Credential
 from sandbox.chaos.cells import RemoteCall, Scenario
 from sandbox.chaos.proxy import PausingProxy
+from sandbox.leaks import Needle
 from worker.journal import Journal
 
 
@@ -150,6 +151,10 @@ class Subject(Protocol):
 
     def delay_seconds(self, call: RemoteCall) -> float:
         """Return for how long that call must be held to go on only after its client's time-out."""
+        ...
+
+    def needles(self) -> Sequence[Needle]:
+        """Return the logins that it was given beside those of the stack."""
         ...
 
     def lane(self, number: int, credentials: Sequence[Credential]) -> AbstractContextManager[Lane]:

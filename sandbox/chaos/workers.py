@@ -18,6 +18,7 @@ from sandbox.chaos.proxy import PausingProxy
 from sandbox.chaos.subject import Progress, Slot
 from sandbox.chaos.waiting import Halt
 from sandbox.chaos.world import settings_of, share
+from sandbox.leaks import Needle
 from sandbox.processes import Child, Children
 from sandbox.stack import Stack, StackError, procfile_command
 from worker.app import RotatorApp
@@ -241,6 +242,10 @@ class WorkerSubject:
         if call.server == VAULT:
             return VAULT_DELAY
         return DERIVE_DELAY if call.name == DERIVE else EXCHANGE_DELAY
+
+    def needles(self) -> tuple[Needle, ...]:
+        """Return nothing: it has the stack's logins only."""
+        return ()
 
     @contextmanager
     def lane(self, number: int, credentials: Sequence[Credential]) -> Iterator[WorkerLane]:
