@@ -122,7 +122,11 @@ def test_the_exchange_never_refused_the_trader_either(run: Run) -> None:
 
 
 def test_no_token_was_ever_presented_after_its_end(run: Run) -> None:
-    assert [token.label for token in run.tokens if token.rejections] == []
+    # A verify call may be refused before: one of the faults shifts the exchange's clock.
+    late = [
+        one for one in run.tokens if one.revoked_at and one.last_rejected_at and one.last_rejected_at > one.revoked_at
+    ]
+    assert [token.label for token in late] == []
 
 
 def test_the_trader_moved_on_to_new_tokens_while_it_traded(run: Run) -> None:
