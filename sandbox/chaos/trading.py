@@ -12,7 +12,9 @@ from config.schema import Credential
 from sandbox.stack import Stack
 from sandbox.trader import Counts, Source, Trader, VaultReader
 
-REREAD_SECONDS: Final = 0.3
+REREAD_SECONDS: Final = 0.9
+"""Below half of the cells' grace, as the worker's documents ask of services; not more, so that a token that goes early
+is missed by somebody."""
 PAUSE_SECONDS: Final = 0.1
 EMPTY_PAUSE_SECONDS: Final = 0.2
 HTTP_SECONDS: Final = 10.0

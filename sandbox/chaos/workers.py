@@ -15,6 +15,7 @@ from sandbox.chaos.naming import VAULT
 from sandbox.chaos.past import moved_into_the_past
 from sandbox.chaos.progress import Truth, progress_of
 from sandbox.chaos.proxy import PausingProxy
+from sandbox.chaos.story import story
 from sandbox.chaos.subject import Progress, Slot
 from sandbox.chaos.waiting import Halt
 from sandbox.chaos.world import settings_of, share
@@ -206,15 +207,14 @@ class WorkerLane:
         return found.journal if found else None
 
     def logs(self, credential: Credential) -> tuple[str, ...]:
-        """Return the lines of both workers' logs that name the credential."""
-        named = f'"{credential.name}"'
-        return tuple(
-            f"{slot.name} {line}"
+        """Return what both workers' logs say became of the credential."""
+        lines = (
+            (slot.name, line)
             for slot in (self.first, self.second)
             if slot.log.exists()
             for line in slot.log.read_text(encoding="utf-8", errors="replace").splitlines()
-            if named in line
         )
+        return tuple(story(lines, credential.name))
 
 
 class WorkerSubject:
