@@ -21,6 +21,15 @@ from worker.wiring import build_container
 pytestmark = [pytest.mark.e2e, pytest.mark.servers, pytest.mark.timeout(120)]
 
 API_CALLS = (Call.LIST, Call.DERIVE, Call.REVOKE)
+MISBEHAVIOUR: dict[Fault, float | None] = {
+    Fault.SLOW: 1.0,
+    Fault.THROTTLE: 1.0,
+    Fault.UNAVAILABLE: 1.0,
+    Fault.HTML_ERROR: None,
+    Fault.CUT_BEFORE: None,
+    Fault.CUT_ANSWER: None,
+    Fault.TRUNCATED_JSON: None,
+}
 BRIEF = 2.0
 """Seconds: long enough for several sweeps, and for a credential to become due."""
 
@@ -149,12 +158,13 @@ def test_a_secret_that_was_derived_while_vault_sealed_itself_is_staged_afterward
     assert record.promoted_at is not None
 
 
-@pytest.mark.parametrize("status", [429, 472, 473])
-def test_a_vault_that_does_not_serve_is_waited_for(system: System, status: int) -> None:
-    system.stack.front.answer(status)
+def test_nothing_is_derived_while_vault_throttles_or_stands_by(system: System) -> None:
+    system.stack.front.answer(429)
     stay(1)
     since = system.seq()
-    stay(BRIEF)
+    for status in (429, 472, 473):
+        system.stack.front.answer(status)
+        stay(BRIEF)
     derived = system.derives(since)
     system.stack.front.answer(None)
     assert derived == 0
@@ -186,23 +196,12 @@ def test_a_credential_whose_path_is_denied_alerts_and_the_others_go_on(system: S
 # --- the exchange
 
 
-@pytest.mark.parametrize(
-    "fault, seconds",
-    [
-        (Fault.SLOW, 1.0),
-        (Fault.THROTTLE, 1.0),
-        (Fault.UNAVAILABLE, 1.0),
-        (Fault.HTML_ERROR, None),
-        (Fault.CUT_BEFORE, None),
-        (Fault.CUT_ANSWER, None),
-        (Fault.TRUNCATED_JSON, None),
-    ],
-)
-def test_an_exchange_that_misbehaves_is_waited_for(system: System, fault: Fault, seconds: float | None) -> None:
-    system.stack.control.set_faults(
-        FaultRule(fault=fault, call=call, percent=100, seconds=seconds) for call in API_CALLS
-    )
-    stay(BRIEF)
+def test_an_exchange_that_misbehaves_in_one_way_after_the_other_is_waited_for(system: System) -> None:
+    for fault, seconds in MISBEHAVIOUR.items():
+        system.stack.control.set_faults(
+            FaultRule(fault=fault, call=call, percent=100, seconds=seconds) for call in API_CALLS
+        )
+        stay(BRIEF)
     system.stack.control.use_faults("none")
 
 
