@@ -36,31 +36,36 @@ class Rule:
     right: str
 
 
+def _period(policy: Policy) -> timedelta:
+    """Return what rotations are apart from each other; by schedule nobody can say, so only `max_age` bounds it."""
+    return policy.rotation_period or policy.max_age
+
+
 RULES: Sequence[Rule] = (
     Rule(
         ("grace", "rotation_period"),
-        lambda p: p.grace < p.rotation_period,
+        lambda p: p.grace < _period(p),
         "grace must be shorter than rotation_period, or superseded tokens pile up",
     ),
     Rule(
         ("max_age", "rotation_period"),
-        lambda p: p.max_age >= p.rotation_period,
+        lambda p: p.rotation_period is None or p.max_age >= p.rotation_period,
         "max_age must be at least rotation_period, or every token is overdue before it is due",
     ),
     Rule(
         ("max_overlap", "rotation_period"),
-        lambda p: p.max_overlap < p.rotation_period,
+        lambda p: p.max_overlap < _period(p),
         "max_overlap must be shorter than rotation_period, or superseded tokens pile up",
     ),
     Rule(
         ("max_overlap", "grace"),
         # A grace beyond the period is told by the first rule already.
-        lambda p: p.max_overlap >= p.grace or p.grace >= p.rotation_period,
+        lambda p: p.max_overlap >= p.grace or p.grace >= _period(p),
         "max_overlap must be at least grace, since nothing is revoked before grace is over",
     ),
     Rule(
         ("quiet_period", "lastused_lag", "rotation_period"),
-        lambda p: p.quiet_period + p.lastused_lag < p.rotation_period,
+        lambda p: p.quiet_period + p.lastused_lag < _period(p),
         "quiet_period and lastused_lag together must be shorter than rotation_period, or none is seen quiet in time",
     ),
     Rule(
@@ -76,11 +81,23 @@ RULES: Sequence[Rule] = (
 )
 
 
+_OF_SCHEDULE = ("rotation_schedule", "rotation_timezone", "rotation_window")
+
+
 def merge(levels: Sequence[Level]) -> Policy:
-    """Return the policy in force: a later level overrides an earlier one, key by key."""
+    """Return the policy in force: a later level overrides an earlier one, key by key.
+
+    A level that sets a schedule takes the place of an earlier level's period, and the other way round.
+    """
     given: dict[str, Any] = {}
     for level in levels:
-        given.update(_given(level))
+        here = _given(level)
+        if "rotation_schedule" in here:
+            given["rotation_period"] = None
+        if "rotation_period" in here:
+            for key in _OF_SCHEDULE:
+                given.pop(key, None)
+        given.update(here)
     return Policy(**given)
 
 

@@ -52,6 +52,7 @@ def build_container(settings: Settings, *, clock: Clock | None = None) -> Iterat
             exchanges=exchanges,
             consumers=vault.consumers,
             journals=vault.journals,
+            accounts=vault.accounts,
             clock=clock,
         )
         engine = Engine(
@@ -60,6 +61,7 @@ def build_container(settings: Settings, *, clock: Clock | None = None) -> Iterat
             exchanges=exchanges,
             consumers=vault.consumers,
             journals=vault.journals,
+            accounts=vault.accounts,
             leases=RedisLeases(client=redis, clock=clock),
             outcomes=Reporter(events=events, clock=clock),
             clock=clock,

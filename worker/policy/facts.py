@@ -3,22 +3,38 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from config.schema import Credential
+from config.schema import Account, Credential, Freeze
+from worker.account_ledger import AccountLedger, VersionedLedger
 from worker.journal import Intent, Journal, TokenRecord, VersionedJournal
-from worker.models import ConsumersPath, PathLocation, TokenList
+from worker.models import ConsumersPath, ListedToken, PathLocation, TokenList
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """What is durable about an account beside its tokens, and the configured freezes."""
+
+    versioned: VersionedLedger
+    freezes: tuple[Freeze, ...] = ()
+
+    @property
+    def ledger(self) -> AccountLedger:
+        """The account ledger's document without its version."""
+        return self.versioned.ledger
 
 
 @dataclass(frozen=True, slots=True)
 class CredentialFacts:
     """One credential: its settings, its journal (None: there never was one) and what services are served.
 
-    `unreadable` says why journal or path could not be read; then nothing is decided.
+    `unreadable` says why journal, path or account ledger could not be read; then nothing is decided. `state` is None
+    only then.
     """
 
     credential: Credential
     journal: VersionedJournal | None
     path: ConsumersPath | None
     unreadable: str | None = None
+    state: AccountState | None = None
 
     @property
     def location(self) -> PathLocation:
@@ -40,6 +56,18 @@ class CredentialFacts:
         """The journal's document without its version."""
         return self.journal.journal if self.journal else None
 
+    def knows(self, token: ListedToken) -> bool:
+        """Whether that listed token is one of this credential's: by id, or by the full label of one of its intents."""
+        journal = self.ledger
+        if journal is None:
+            return False
+        staged = journal.intent.token if journal.intent else None
+        return (
+            journal.owns_label(token.label)
+            or journal.record_of(token.token_id) is not None
+            or (staged is not None and staged.token_id == token.token_id)
+        )
+
     @property
     def served_token_id(self) -> str | None:
         """The token that services are served, or None when the path serves none of ours."""
@@ -51,7 +79,8 @@ class AccountFacts:
     """One account: the exchange's list, read before every credential's facts, and the three clocks.
 
     Args:
-        account: its name.
+        settings: of the account.
+        state: its ledger and freezes; None when the ledger could not be read (`state_error` says why).
         tokens: the complete list, or None when it could not be read.
         list_error: why, then.
         listed_at: our clock when the list's answer arrived.
@@ -60,13 +89,26 @@ class AccountFacts:
         credentials: the facts of each credential of the account, read after the list.
     """
 
-    account: str
+    settings: Account
     tokens: TokenList | None
     list_error: str | None
     listed_at: datetime
     vault_time: datetime | None
     vault_read_at: datetime
     credentials: tuple[CredentialFacts, ...]
+    state: AccountState | None = None
+    state_error: str | None = None
+
+    @property
+    def unconfigured(self) -> tuple[str, ...]:
+        """Credentials that once had a journal and are no longer in the settings."""
+        names = {one.credential.name for one in self.credentials}
+        return tuple(one for one in self.state.ledger.known if one not in names) if self.state else ()
+
+    @property
+    def account(self) -> str:
+        """The account's name."""
+        return self.settings.name
 
     @property
     def exchange_skew(self) -> timedelta | None:

@@ -52,7 +52,10 @@ def _drift(facts: CredentialFacts, journal: Journal | None, path: ConsumersPath,
     where = f"{facts.credential.mount}/{facts.credential.path}"
     if current is None:
         staged = journal.intent.token if journal and journal.intent else None
-        ours = path.document is not None and staged is not None and path.document.token_id == staged.token_id
+        ended = journal is not None and path.document is not None and journal.record_of(path.document.token_id)
+        ours = bool(ended) or (
+            path.document is not None and staged is not None and path.document.token_id == staged.token_id
+        )
         if ours or path.content in {PathContent.EMPTY, PathContent.TOMBSTONE}:
             return None
         return _hold(
