@@ -1,6 +1,6 @@
 # `make demo` shows the rotator at work; `make test` checks everything. Both set up what they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit lock clean
+.PHONY: help setup demo soak test lint unit lock clean
 
 # The first of these that runs: a version manager's shim may be on the path and still answer "not installed".
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do $$p -c '' 2>/dev/null && echo $$p && break; done)
@@ -17,6 +17,9 @@ setup: ## the virtual environment, installed from requirements.lock
 
 demo: setup ## the whole system for a minute on embedded servers (DEMO_SECONDS=60)
 	@$(BIN)/python -m sandbox.demo --seconds $(DEMO_SECONDS) $(ARGS)
+
+soak: setup ## ten minutes in which something is killed, stopped, sealed, emptied or cut every few seconds
+	@$(BIN)/python -m sandbox.soak $(ARGS)
 
 lint: setup ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -75,8 +75,8 @@ def _worker() -> dict[str, Any]:
 def _beat(settings: Settings) -> dict[str, Any]:
     return {
         "beat_schedule": beat_schedule(settings.schedule),
-        # Celery RedBeat with a heartbeat: any number of beats may run, the one that holds the lock sends.
-        "beat_scheduler": "worker.heartbeat:PulsingScheduler",
+        # Celery RedBeat that outlives Redis: any number of beats may run, the one that holds the lead sends.
+        "beat_scheduler": "worker.beat:SteadyScheduler",
         "beat_max_loop_interval": 5,
         # How late a missed cron entry may still start, in seconds.
         "beat_cron_starting_deadline": 3600,
@@ -85,10 +85,10 @@ def _beat(settings: Settings) -> dict[str, Any]:
         # A leader that was killed is replaced after this many seconds. The default is 25 minutes.
         "redbeat_lock_timeout": 30,
         "redbeat_redis_options": {
-            "socket_timeout": 10,
+            "socket_timeout": 5,
             "socket_connect_timeout": 3,
             "socket_keepalive": True,
-            # What beat asks is safe to ask again, and without a retry it ends at the first broken connection.
-            "retry": Retry(ExponentialBackoff(cap=2, base=0.2), 10),
+            # What beat asks is safe to ask again, so that one broken connection is not told as an outage.
+            "retry": Retry(ExponentialBackoff(cap=1, base=0.2), 2),
         },
     }

@@ -36,15 +36,10 @@ class Rule:
     right: str
 
 
-def _period(policy: Policy) -> timedelta:
-    """Return what rotations are apart from each other; by schedule nobody can say, so only `max_age` bounds it."""
-    return policy.rotation_period or policy.max_age
-
-
 RULES: Sequence[Rule] = (
     Rule(
         ("grace", "rotation_period"),
-        lambda p: p.grace < _period(p),
+        lambda p: p.grace < p.nominal_period,
         "grace must be shorter than rotation_period, or superseded tokens pile up",
     ),
     Rule(
@@ -54,18 +49,18 @@ RULES: Sequence[Rule] = (
     ),
     Rule(
         ("max_overlap", "rotation_period"),
-        lambda p: p.max_overlap < _period(p),
+        lambda p: p.max_overlap < p.nominal_period,
         "max_overlap must be shorter than rotation_period, or superseded tokens pile up",
     ),
     Rule(
         ("max_overlap", "grace"),
         # A grace beyond the period is told by the first rule already.
-        lambda p: p.max_overlap >= p.grace or p.grace >= _period(p),
+        lambda p: p.max_overlap >= p.grace or p.grace >= p.nominal_period,
         "max_overlap must be at least grace, since nothing is revoked before grace is over",
     ),
     Rule(
         ("quiet_period", "lastused_lag", "rotation_period"),
-        lambda p: p.quiet_period + p.lastused_lag < _period(p),
+        lambda p: p.quiet_period + p.lastused_lag < p.nominal_period,
         "quiet_period and lastused_lag together must be shorter than rotation_period, or none is seen quiet in time",
     ),
     Rule(

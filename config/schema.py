@@ -60,6 +60,11 @@ class Policy(_Frozen):
     backoff_cap: Duration = timedelta(hours=6)
     park_after: int = Field(default=5, ge=1)
 
+    @property
+    def nominal_period(self) -> timedelta:
+        """How far rotations are apart: `rotation_period`; by schedule nobody can say, and only `max_age` bounds it."""
+        return self.rotation_period or self.max_age
+
 
 OTHER_SERVED_FIELDS = frozenset(
     {

@@ -12,6 +12,7 @@ from sandbox.exchange.records import TokenEntry
 from sandbox.leaks import Finding, LeakScanner
 from sandbox.observers import everything_in
 from sandbox.stack import Stack
+from worker.journal import Journal
 from worker.models import PathLocation
 from worker.vault.documents import parse_journal
 
@@ -23,10 +24,19 @@ HTTP_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What Vault holds of one credential: `texts` is everything, all versions and the journal, as written there."""
+    """What Vault holds of one credential.
+
+    Attributes:
+        promotions: how many promotions its journal remembers.
+        texts: everything, all versions and the journal, as written there.
+        served: the one among them that services read now, or "".
+        journal: what the worker remembers, or None before its first intent.
+    """
 
     promotions: int
     texts: tuple[str, ...]
+    served: str = ""
+    journal: Journal | None = None
 
 
 class VaultInspector:
@@ -55,24 +65,35 @@ class VaultInspector:
         """Return what Vault holds, by credential; raises httpx.HTTPError when it cannot say."""
         return {one.name: self._holding(one) for one in self._settings.credentials}
 
+    def journals(self) -> dict[str, Journal | None]:
+        """Return every credential's journal, None where there is none yet; raises httpx.HTTPError likewise."""
+        return {one.name: self._journal(one)[0] for one in self._settings.credentials}
+
     def _holding(self, credential: Credential) -> Holding:
+        # The journal first: a secret that moves meanwhile moves from it to the path, never back.
+        journal, text = self._journal(credential)
+        metadata = self._get(f"{credential.mount}/metadata/{credential.path}")
+        known: Mapping[str, Any] = metadata.json()["data"] if metadata else {"current_version": 0, "versions": {}}
+        versions = dict(self._versions(credential, known["versions"]))
+        return Holding(
+            promotions=sum(1 for record in journal.ledger if record.promoted_at) if journal else 0,
+            texts=(*((text,) if journal else ()), *versions.values()),
+            served=versions.get(known["current_version"], ""),
+            journal=journal,
+        )
+
+    def _journal(self, credential: Credential) -> tuple[Journal | None, str]:
         layout = self._settings.vault
         where = PathLocation(layout.journal_mount, f"{layout.journal_prefix}/{credential.mount}/{credential.path}")
         answer = self._get(f"{where.mount}/data/{where.path}")
-        versions = tuple(self._versions(credential))
-        if answer is None:
-            return Holding(0, versions)
-        ledger = parse_journal(answer.json()["data"]["data"], where).ledger
-        return Holding(sum(1 for record in ledger if record.promoted_at), (answer.text, *versions))
+        return (parse_journal(answer.json()["data"]["data"], where), answer.text) if answer else (None, "")
 
-    def _versions(self, credential: Credential) -> Iterator[str]:
-        metadata = self._get(f"{credential.mount}/metadata/{credential.path}")
-        versions: Mapping[str, Mapping[str, Any]] = metadata.json()["data"]["versions"] if metadata else {}
+    def _versions(self, credential: Credential, versions: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[int, str]]:
         for number, version in versions.items():
             if not version["destroyed"] and not version["deletion_time"]:
                 data = self._get(f"{credential.mount}/data/{credential.path}?version={number}")
                 if data:
-                    yield data.text
+                    yield int(number), data.text
 
     def _get(self, path: str) -> httpx.Response | None:
         answer = self._http.get(path)

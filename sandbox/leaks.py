@@ -5,6 +5,7 @@ A finding names the secret by its kind and id and says where it was seen; it nev
 
 import base64
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,9 @@ from pydantic import SecretStr
 
 MIN_NEEDLE = 16
 """Characters below which a secret cannot be told from chance (and the search below cannot find it)."""
+
+_VAULT_TOKEN = re.compile(rb"(?<![\w.-])(?:hvs|hvb|s|b)\.[A-Za-z0-9_-]{24,}(?![\w-])")
+"""What a token of Vault looks like: those that a worker logs in for are known to nobody else."""
 
 _ANCHOR = 8
 """Bytes compared at once. Two of them side by side cover 15 bytes, so no needle can hide between."""
@@ -84,7 +88,7 @@ def _inside_base64(text: bytes) -> Iterator[bytes]:
 
 
 class LeakScanner:
-    """Searches bytes for any of the needles in any of their forms.
+    """Searches bytes for any of the needles in any of their forms, and for what is shaped like a token of Vault.
 
     Args:
         needles: each at least `MIN_NEEDLE` characters long; raises ValueError for a shorter one.
@@ -105,8 +109,13 @@ class LeakScanner:
                         self._anchors[anchor].add((needle, form, pattern, offset))
 
     def scan(self, data: bytes, where: str, *, path: Path | None = None) -> set[Finding]:
-        """Return what is seen in the data; needles that are at home in `path` are not reported."""
+        """Return what is seen in the data; needles that are at home in `path` are not reported.
+
+        Text that is shaped like a token of Vault is reported too, wherever no needle is at home.
+        """
         found: set[Finding] = set()
+        if not any(path in needle.at_home for needle in self._needles) and _VAULT_TOKEN.search(data):
+            found.add(Finding("something shaped like a Vault token", "raw", where))
         for start in range(0, len(data) - _ANCHOR + 1, _ANCHOR):
             for needle, form, pattern, offset in self._anchors.get(data[start : start + _ANCHOR], ()):
                 begin = start - offset

@@ -236,3 +236,11 @@ class Children:
             for child in chosen:
                 child.kill()
                 self._children.remove(child)
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """Return the last lines of a log, for a message about whoever wrote it."""
+    try:
+        return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+    except FileNotFoundError:
+        return "(it printed nothing)"

@@ -5,14 +5,12 @@ Everything lives in one private folder and is gone when the context is left, wha
 
 import json
 import os
-import shlex
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,71 +21,26 @@ from pydantic import SecretStr
 from config.schema import Credential, Settings
 from config.settings import load_settings
 from sandbox.client import ControlClient
-from sandbox.exchange.records import FaultRule
 from sandbox.leaks import Needle
+from sandbox.needles import needles
 from sandbox.observers import EnvelopeSink, MonitorCapture, ProcessWatch
-from sandbox.processes import ROOT, Children
+from sandbox.processes import Children, tail
 from sandbox.servers import LOCALHOST, EmbeddedRedis, EmbeddedVault
-from sandbox.trader import Status, read_status
+from sandbox.stack_options import StackError, StackOptions, procfile_command
+from sandbox.trader_status import Status, read_status
 from sandbox.vault_access import VaultAccess
 from worker.models import PathLocation
 
-DEMO_CONFIG = ROOT / "sandbox" / "demo.toml"
+__all__ = ["Interrupted", "Stack", "StackError", "StackOptions", "procfile_command"]
+
 START_SECONDS = 30.0
 POLL_SECONDS = 0.05
 WORKER_STOP_SECONDS = 15.0
 BEAT_STOP_SECONDS = 8.0
 
 
-class StackError(RuntimeError):
-    """Part of the system did not start or ended by itself; the text names it and its log."""
-
-
 class Interrupted(BaseException):
     """The run was asked to end while it was still starting."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StackOptions:
-    """How the system is set up.
-
-    Attributes:
-        config: the rotator's TOML; its accounts become the exchange's profiles. Its identity files are expected at
-            `identity/<account>.jwt` beside it.
-        seed: of the exchange's faults.
-        faults: "default" or "none".
-        workers: how many Celery workers run.
-        beats: how many beats run; one of them leads.
-        unread: credentials that no trader uses.
-        reread_seconds: how often a trader reads Vault.
-        rate: requests a second for each credential.
-        traders: over how many traders the credentials are spread.
-        rules: the exchange's faults from the start, instead of those that `faults` names.
-        durable_vault: Vault keeps everything on disk, so that it can be killed and started again.
-        environment: what every child is told besides.
-    """
-
-    config: Path = DEMO_CONFIG
-    seed: int = 1
-    faults: str = "default"
-    workers: int = 2
-    beats: int = 2
-    unread: frozenset[str] = frozenset({"forgotten"})
-    reread_seconds: float = 2.0
-    rate: float = 10.0
-    traders: int = 1
-    rules: tuple[FaultRule, ...] | None = None
-    durable_vault: bool = False
-    environment: Mapping[str, str] = field(default_factory=dict)
-
-
-def procfile_command(name: str, procfile: Path = ROOT / "Procfile") -> list[str]:
-    """Return the command of that process in the Procfile, so that what runs here is what is deployed."""
-    for line in procfile.read_text(encoding="utf-8").splitlines():
-        process, colon, command = line.partition(":")
-        if colon and process.strip() == name:
-            return shlex.split(command)
-    raise StackError(f"{procfile} has no process named {name}")
 
 
 class Stack:
@@ -120,7 +73,7 @@ class Stack:
     ) -> None:
         self.options = options or StackOptions()
         self._interrupted = interrupted
-        self._hurry = hurry
+        self.hurry = hurry
         self._exit = ExitStack()
 
     def __enter__(self) -> Self:
@@ -221,30 +174,21 @@ class Stack:
     def check(self) -> None:
         """Raise StackError when any process ended although nobody stopped it."""
         for child in self.children.ended():
-            raise StackError(f"{child.name} ended with code {child.exit_code}:\n{_tail(child.log)}")
+            raise StackError(f"{child.name} ended with code {child.exit_code}:\n{tail(child.log)}")
         for server in (self.redis, self.vault):
             if not server.running:
-                raise StackError(f"{server.name} ended:\n{_tail(self.logs / f'{server.name}.log')}")
+                raise StackError(f"{server.name} ended:\n{tail(self.logs / f'{server.name}.log')}")
 
     def needles(self) -> list[Needle]:
         """Return every secret that must be nowhere but in Vault, TLS and the one file it is handed over in."""
-        secrets = self.control.secrets()
-        identities = frozenset(self.folder / "identity" / f"{one.name}.jwt" for one in self.settings.accounts)
-        return [
-            *(Needle(f"secret of token {token_id}", value) for token_id, value in secrets.tokens.items()),
-            *(
-                Needle(f"identity token {number}", value, identities)
-                for number, value in enumerate(secrets.identities, 1)
-            ),
-            Needle("Vault's root token", self.vault.root_token),
-            Needle("Vault token of the status page", self.access.status_token),
-            Needle("Vault secret id", self.access.secret_id, self._home("vault-secret-id")),
-            Needle("password of Redis", SecretStr(self._redis_password), self._home("redis-url")),
-            *(
-                Needle(f"Vault token of consumer {name}", value, self._home(f"consumer-{name}"))
-                for name, value in self.access.consumer_tokens.items()
-            ),
-        ]
+        return needles(
+            secrets=self.control.secrets(),
+            access=self.access,
+            root_token=self.vault.root_token,
+            redis_password=SecretStr(self._redis_password),
+            private=self.private,
+            identities=frozenset(self.folder / "identity" / f"{name}.jwt" for name in self._accounts),
+        )
 
     @property
     def consumers(self) -> tuple[Credential, ...]:
@@ -279,7 +223,7 @@ class Stack:
             self._write_private(f"consumer-{name}", token.get_secret_value())
 
     def _start_exchange(self) -> None:
-        self.children = self._exit.enter_context(Children(home=self.folder, hurry=self._hurry))
+        self.children = self._exit.enter_context(Children(home=self.folder, hurry=self.hurry))
         ports = self.folder / "ports.json"
         command = [sys.executable, "-m", "sandbox", "--ports-file", str(ports)]
         command += ["--seed", str(self.options.seed), "--faults", self.options.faults]
@@ -333,9 +277,6 @@ class Stack:
         path.touch(mode=0o600)
         path.write_text(content, encoding="ascii")
 
-    def _home(self, name: str) -> frozenset[Path]:
-        return frozenset({self.private / name})
-
     def _stop(self, prefix: str) -> None:
         named = [child.name for child in self.children if child.name.startswith(prefix)]
         if named:
@@ -347,17 +288,10 @@ class Stack:
             self._raise_if_interrupted()
             self.check()
             if time.monotonic() > deadline:
-                log = _tail(self.logs / f"{name}.log")
+                log = tail(self.logs / f"{name}.log")
                 raise StackError(f"{name} did not start within {START_SECONDS:.0f} s:\n{log}")
             time.sleep(POLL_SECONDS)
 
     def _raise_if_interrupted(self) -> None:
         if self._interrupted():
             raise Interrupted
-
-
-def _tail(log: Path, lines: int = 15) -> str:
-    try:
-        return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
-    except FileNotFoundError:
-        return "(it printed nothing)"

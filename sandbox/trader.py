@@ -9,7 +9,6 @@ import argparse
 import base64
 import hashlib
 import hmac
-import json
 import logging
 import os
 import signal
@@ -17,13 +16,30 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import cycle
 from pathlib import Path
 
 import httpx
 from pydantic import SecretStr
+
+from sandbox.trader_status import Counts, Rejection, Status, read_status, write_status
+
+__all__ = [
+    "Counts",
+    "Key",
+    "Rejection",
+    "Source",
+    "Status",
+    "Trader",
+    "VaultReader",
+    "main",
+    "parse_source",
+    "read_status",
+    "sign",
+    "write_status",
+]
 
 log = logging.getLogger("trader")
 
@@ -52,43 +68,6 @@ class Key:
 
     token_id: str
     secret: SecretStr
-
-
-@dataclass(slots=True)
-class Rejection:
-    """The latest request that was refused."""
-
-    at: str
-    token_id: str
-    status: int
-    request: str
-
-
-@dataclass(slots=True)
-class Counts:
-    """How the exchange answered one credential. `rejected`: 401 and 403; `failed`: no answer, 429, 5xx and the rest."""
-
-    accepted: int = 0
-    rejected: int = 0
-    failed: int = 0
-    vault_reads: int = 0
-    vault_failures: int = 0
-    token_switches: int = 0
-    token_id: str | None = None
-    last_rejection: Rejection | None = None
-
-    @property
-    def requests(self) -> int:
-        """How many requests were sent."""
-        return self.accepted + self.rejected + self.failed
-
-
-@dataclass(slots=True)
-class Status:
-    """What the status file holds: `Counts` by credential, and when it was written."""
-
-    updated_at: str = ""
-    credentials: dict[str, Counts] = field(default_factory=dict)
 
 
 def sign(secret: SecretStr, timestamp: str, method: str, path: str, body: bytes) -> str:
@@ -209,26 +188,6 @@ class Trader:
         self._key = fresh
         self.counts.token_id = fresh.token_id
         return self._key
-
-
-def write_status(path: Path, counts: dict[str, Counts], now: datetime) -> None:
-    """Replace the status file in one step, so that a reader never sees half of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(asdict(Status(now.isoformat(), counts))), encoding="utf-8")
-    temporary.replace(path)
-
-
-def read_status(path: Path) -> Status:
-    """Return what a trader wrote; an empty one while it wrote nothing."""
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return Status()
-    counts = {
-        name: Counts(**{**one, "last_rejection": one["last_rejection"] and Rejection(**one["last_rejection"])})
-        for name, one in raw["credentials"].items()
-    }
-    return Status(raw["updated_at"], counts)
 
 
 def parse_source(text: str) -> Source:

@@ -95,6 +95,7 @@ class Harness:
         self.leases = HeldLeases()
         self.policy = policy or Policy()
         self._ids = count(1)
+        self.stopping = False
         self.settings = Settings(
             infrastructure=Infrastructure(redis_url=SecretStr("redis://unused"), vault_addr="http://unused"),
             vault=VaultLayout(),
@@ -128,6 +129,7 @@ class Harness:
             outcomes=self.outcomes,
             clock=self.clock,
             new_rotation_id=lambda: f"id{next(self._ids):04}",
+            stopping=lambda: self.stopping,
             jitter=lambda: 1.0,
         )
 

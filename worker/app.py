@@ -6,6 +6,7 @@ clients are built when a worker starts.
 
 import os
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cached_property
@@ -15,7 +16,15 @@ from typing import Any
 import structlog
 from celery import Celery, Task
 from celery.loaders.app import AppLoader
-from celery.signals import beat_init, setup_logging, task_postrun, task_prerun, worker_init, worker_shutdown
+from celery.signals import (
+    beat_init,
+    setup_logging,
+    task_postrun,
+    task_prerun,
+    worker_init,
+    worker_shutdown,
+    worker_shutting_down,
+)
 
 from config.celery import celery_config
 from config.logs import configure_logging, log_uncaught_exceptions
@@ -65,6 +74,7 @@ class RotatorApp(Celery):
     def __init__(self, load: Callable[[], Settings]) -> None:
         self._load_settings = load
         self._clients = ExitStack()
+        self._stopping = threading.Event()
         self._container: Container | None = None
         super().__init__("rotator", loader=SettingsLoader, include=["worker.tasks"])
         self.steps["worker"].add(HeartbeatStep)
@@ -87,7 +97,11 @@ class RotatorApp(Celery):
 
     def open_container(self) -> None:
         """Build the clients; raises what `build_container` raises."""
-        self.use(self._clients.enter_context(build_container(self.settings)))
+        self.use(self._clients.enter_context(build_container(self.settings, stopping=self._stopping.is_set)))
+
+    def begin_to_stop(self) -> None:
+        """Let every task end after the step that it has in hand; what is left is rolled forward by the next worker."""
+        self._stopping.set()
 
     def close_container(self) -> None:
         """Close the clients, if there are any. May be called again."""
@@ -127,6 +141,11 @@ def _start_worker(**_: object) -> None:
         # Celery only logs what a signal's receiver raises, and would go on with a worker that can do nothing.
         _log.exception("worker_cannot_start")
         raise SystemExit(1) from None
+
+
+@worker_shutting_down.connect
+def _begin_to_stop(**_: object) -> None:
+    app.begin_to_stop()
 
 
 @worker_shutdown.connect

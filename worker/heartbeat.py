@@ -6,12 +6,10 @@ touched every few seconds by the very loops that do the work: a loop that hangs 
 
 import logging
 import os
-import threading
 from pathlib import Path
 from typing import Any
 
 from celery import bootsteps
-from redbeat import RedBeatScheduler
 
 HEARTBEAT_FILE = "ROTATOR_HEARTBEAT_FILE"
 """The environment variable that names the file. Unset: no heartbeat is written."""
@@ -78,35 +76,3 @@ class HeartbeatStep(bootsteps.StartStopStep):
             self._timer.cancel()
             self._timer = None
         self._pulse.end()
-
-
-class PulsingScheduler(RedBeatScheduler):  # type: ignore[misc]  # redbeat has no types
-    """RedBeat's scheduler with a heartbeat: of its loop while it leads, of the process while it stands by."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._pulse = pulse_from_environment()
-        self._leads = threading.Event()
-        super().__init__(*args, **kwargs)
-
-    def setup_schedule(self) -> None:
-        """Install the schedule, and begin to stand by: what follows is the wait for the leader's lock."""
-        super().setup_schedule()
-        threading.Thread(target=self._stand_by, name="beat-standby-pulse", daemon=True).start()
-
-    def tick(self, *args: Any, **kwargs: Any) -> float:
-        """Send what is due; return the seconds until the next look."""
-        self._leads.set()
-        pause: float = super().tick(*args, **kwargs)
-        self._pulse.beat()
-        return pause
-
-    def close(self) -> None:
-        """Give the lock back."""
-        self._leads.set()
-        super().close()
-        self._pulse.end()
-
-    def _stand_by(self) -> None:
-        while not self._leads.is_set():
-            self._pulse.beat()
-            self._leads.wait(INTERVAL)

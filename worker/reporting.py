@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Literal, Protocol
 
@@ -14,10 +15,15 @@ from worker.policy.steps import Outcome, Reason, Result
 from worker.ports import Clock
 
 REMIND_AFTER = timedelta(hours=1)
-"""A hold that is found again at every sweep is told to Sentry and the event stream this often."""
+"""What is found again at every sweep (a hold, a failure) is told to Sentry and the event stream this often."""
+
+_ACT = 3
+"""How many parts of a key in `_told` name the act: account, credential, action."""
 
 _log = structlog.get_logger(__name__)
 _USE = frozenset({Reason.STALE, Reason.UNUSED})
+_HANDS_OFF = frozenset({Reason.UNREADABLE, Reason.DRIFTED, Reason.JOURNAL_BEHIND, Reason.MOVED, Reason.NOT_ADOPTED})
+"""Holds in front of every other decision about a credential: any decision shows that they are over."""
 _LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, None: logging.INFO}
 
 
@@ -34,7 +40,7 @@ class Reporter:
 
     Args:
         events: the event stream, or None when there is none.
-        clock: measures when a lasting hold is told again.
+        clock: measures when a lasting hold or failure is told again.
         remind_after: how often that is.
     """
 
@@ -48,6 +54,7 @@ class Reporter:
     def record(self, outcome: Outcome) -> None:
         """Write the log line, and pass on what is not mere routine. Never raises."""
         self._safely(_write_line, outcome)
+        self._note_what_is_over(outcome)
         if _is_routine(outcome) or not self._is_news(outcome):
             return
         if self._events is not None:
@@ -55,12 +62,24 @@ class Reporter:
         if alert_level(outcome) is not None:
             self._safely(_alert, outcome)
 
-    def _is_news(self, outcome: Outcome) -> bool:
-        """Whether this is something that happened, or a hold that was not told lately."""
-        if outcome.result is not Result.HELD:
-            return True
-        key, now = fingerprint(outcome), self._clock.monotonic()
+    def _note_what_is_over(self, outcome: Outcome) -> None:
+        if not outcome.credential or outcome.reason in _HANDS_OFF or outcome.reason is Reason.LEASE_HELD:
+            return
+        over = {fingerprint(replace(outcome, reason=reason)) for reason in _HANDS_OFF}
         with self._lock:
+            self._told = {one: at for one, at in self._told.items() if one[_ACT:] not in over}
+
+    def _is_news(self, outcome: Outcome) -> bool:
+        """Whether this is something that was done, or a hold or failure that was not told lately.
+
+        A step that is done ends its failures: the next one is news again.
+        """
+        act, now = (outcome.account, outcome.credential, outcome.action or ""), self._clock.monotonic()
+        key = (*act, *fingerprint(outcome))
+        with self._lock:
+            if outcome.result is Result.DONE:
+                self._told = {one: at for one, at in self._told.items() if one[:_ACT] != act}
+                return True
             told = self._told.get(key)
             if told is not None and now - told < self._remind_after:
                 return False

@@ -1,6 +1,6 @@
 """The one place where clients are built."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -29,12 +29,15 @@ class Container:
 
 
 @contextmanager
-def build_container(settings: Settings, *, clock: Clock | None = None) -> Iterator[Container]:
+def build_container(
+    settings: Settings, *, clock: Clock | None = None, stopping: Callable[[], bool] = lambda: False
+) -> Iterator[Container]:
     """Build every client of a process and close them all at the end. Nothing is asked of any server here.
 
     Args:
         settings: validated.
         clock: the system's unless given.
+        stopping: answers True once the process was told to end; no further step is begun then.
 
     Raises:
         RotatorError: a client could not be set up.
@@ -65,6 +68,7 @@ def build_container(settings: Settings, *, clock: Clock | None = None) -> Iterat
             leases=RedisLeases(client=redis, clock=clock),
             outcomes=Reporter(events=events, clock=clock),
             clock=clock,
+            stopping=stopping,
         )
         yield Container(settings=settings, clock=clock, gatherer=gatherer, engine=engine)
 

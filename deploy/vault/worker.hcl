@@ -1,6 +1,6 @@
 # The rotator's worker. It writes what services read and its own journals, and nothing else.
 # Change "trading/…/limitless/" and "rotator/…/journal/" when [vault] in rotator.toml names other mounts or prefixes
-# (setup.sh does). A credential whose `vault_path` lies elsewhere needs the first three blocks once more for its path.
+# (setup.sh does). A credential whose `mount` or `path` lies elsewhere needs the first three blocks once more for it.
 
 # Write a credential, and read back what was written.
 path "trading/data/limitless/*" {

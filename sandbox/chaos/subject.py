@@ -34,9 +34,15 @@ class Progress:
 class Slot(Protocol):
     """One worker and its two proxies. It keeps its place (and its proxies) when its process is replaced."""
 
-    name: str
-    vault: PausingProxy
-    exchange: PausingProxy
+    @property
+    def vault(self) -> PausingProxy:
+        """What it takes for Vault."""
+        ...
+
+    @property
+    def exchange(self) -> PausingProxy:
+        """What it takes for the exchange."""
+        ...
 
     def wake(self, scenario: Scenario, credential: Credential) -> None:
         """Have it do the scenario's work (to begin with) on that credential; returns at once."""
@@ -74,12 +80,27 @@ class Slot(Protocol):
 class Lane(Protocol):
     """Two workers and the credentials they know: cells run here one after the other, each with a fresh credential."""
 
-    first: Slot
-    second: Slot
-    credentials: Sequence[Credential]
+    @property
+    def first(self) -> Slot:
+        """The worker that is struck."""
+        ...
+
+    @property
+    def second(self) -> Slot:
+        """The one beside it."""
+        ...
+
+    @property
+    def credentials(self) -> Sequence[Credential]:
+        """What both know."""
+        ...
 
     def prepare(self, scenario: Scenario, credential: Credential) -> None:
         """Bring a fresh credential to where the scenario begins, without any fault."""
+        ...
+
+    def await_due(self, scenario: Scenario, credential: Credential) -> None:
+        """Return when the scenario's work is due; raises StackError when it does not become so."""
         ...
 
     def restart(self, slot: Slot) -> None:
@@ -100,21 +121,32 @@ class Lane(Protocol):
 
 
 class Subject(Protocol):
-    """Something that keeps credentials fresh.
+    """Something that keeps credentials fresh."""
 
-    Attributes:
-        name: a column of the table.
-        scenarios: what of the matrix it can be put through.
-        keeps_journal: whether its own record is to be judged as well.
-        lease_seconds: how long a worker must be stopped to be sure that another may take over.
-        give_up_seconds: how long a cell waits for it to settle.
-    """
+    @property
+    def name(self) -> str:
+        """A column of the table."""
+        ...
 
-    name: str
-    scenarios: Sequence[Scenario]
-    keeps_journal: bool
-    lease_seconds: float
-    give_up_seconds: float
+    @property
+    def scenarios(self) -> Sequence[Scenario]:
+        """What of the matrix it can be put through."""
+        ...
+
+    @property
+    def keeps_journal(self) -> bool:
+        """Whether its own record is to be judged as well."""
+        ...
+
+    @property
+    def lease_seconds(self) -> float:
+        """How long a worker must be stopped to be sure that another may take over."""
+        ...
+
+    @property
+    def give_up_seconds(self) -> float:
+        """How long a cell waits for it to settle."""
+        ...
 
     def lane(self, number: int, credentials: Sequence[Credential]) -> AbstractContextManager[Lane]:
         """Start the workers of one lane; they know these credentials and no others."""

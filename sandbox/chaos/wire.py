@@ -63,7 +63,8 @@ def _read_head(stream: BinaryIO) -> tuple[str, Mapping[str, str], bytes] | None:
     raw = stream.readline(_LONGEST_LINE)
     if not raw:
         return None
-    start, headers = raw.decode("latin-1").strip(), {}
+    start = raw.decode("latin-1").strip()
+    headers: dict[str, str] = {}
     if start.count(" ") < 1:
         raise BrokenMessageError("what was sent is not HTTP")
     while True:

@@ -2,10 +2,8 @@
 
 import json
 import os
-import signal
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from types import FrameType
 
 import click
 from rich.console import Console
@@ -15,31 +13,12 @@ from sandbox.demo.frame import Frame
 from sandbox.demo.run import Screen, run
 from sandbox.demo.view import event_line, render, status_lines
 from sandbox.servers import ServerError
+from sandbox.signals import Signals
 from sandbox.stack import Interrupted, Stack, StackError, StackOptions
 from worker.policy.steps import Outcome
 
 DEFAULT_SEED = 1
 STATUS_EVERY = 5.0
-
-
-class Signals:
-    """Ctrl-C and SIGTERM only raise a flag: the run looks at it and winds down. A second one makes it hurry."""
-
-    def __init__(self) -> None:
-        self._received = 0
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._receive)
-
-    def interrupted(self) -> bool:
-        """Return whether the run was asked to end."""
-        return self._received > 0
-
-    def hurry(self) -> bool:
-        """Return whether it was asked more than once."""
-        return self._received > 1
-
-    def _receive(self, _number: int, _frame: FrameType | None) -> None:
-        self._received += 1
 
 
 class LiveScreen:
@@ -50,7 +29,7 @@ class LiveScreen:
 
     def show(self, frame: Frame) -> None:
         """Show that moment."""
-        self._live.update(render(frame))
+        self._live.update(render(frame, height=self._live.console.height))
 
 
 class LineScreen:

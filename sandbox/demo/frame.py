@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from sandbox.trader import Counts
+from sandbox.trader_status import Counts
 from worker.policy.plan import plan_revocations, plan_rotation
 from worker.policy.steps import Outcome, Plan
 from worker.redis import RedisEvents

@@ -2,8 +2,11 @@
 
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
+from dataclasses import replace
 from typing import Protocol
+
+import httpx
 
 from config.logs import configure_logging
 from sandbox.demo.frame import Frame, Watcher
@@ -38,7 +41,7 @@ def run(stack: Stack, *, seconds: float, screen: Screen, interrupted: Callable[[
         interrupted: when it answers True, the run is wound down at once.
 
     Raises:
-        httpx.HTTPError: exchange or Vault could not be asked at the end.
+        StackError: the run cannot be judged, because exchange or Vault cannot be asked.
     """
     with (
         (stack.logs / "demo.log").open("a", encoding="utf-8") as log,
@@ -50,19 +53,23 @@ def run(stack: Stack, *, seconds: float, screen: Screen, interrupted: Callable[[
         # The worker's code runs in this process too, to look and to clean up; what it logs is searched like the rest.
         configure_logging("INFO", log)
         began = time.monotonic()
-        trouble, report = _watch(stack, container, seconds, screen, interrupted)
+        trouble, last = _watch(stack, container, seconds, screen, interrupted)
         elapsed = time.monotonic() - began
-        screen.show(Frame(elapsed, seconds, stack.options.seed, "winding down", report))
+        screen.show(replace(last, elapsed=elapsed, phase="winding down"))
         stack.stop_trader()
         stack.stop_beats()
         stack.stop_workers()
         settle(stack, container, inspector)
-        return _summary(stack, inspector, elapsed, trouble, report)
+        try:
+            return _summary(stack, inspector, elapsed, trouble, last.report)
+        except httpx.HTTPError as error:
+            raise StackError(trouble or f"Exchange or Vault could not be asked at the end: {error}") from error
 
 
 def _watch(
     stack: Stack, container: Container, seconds: float, screen: Screen, interrupted: Callable[[], bool]
-) -> tuple[str | None, Report | None]:
+) -> tuple[str | None, Frame]:
+    """Return what broke, if anything did, and the last frame."""
     began = time.monotonic()
     with (
         closing(connect(stack.settings.infrastructure.redis_url)) as client,
@@ -74,17 +81,17 @@ def _watch(
             )
         ) as watcher,
     ):
-        while (elapsed := time.monotonic() - began) < seconds and not interrupted():
-            frame = watcher.latest
-            screen.show(
-                Frame(elapsed, seconds, stack.options.seed, "running", frame.report, frame.events, frame.traders)
-            )
+        while True:
+            elapsed = time.monotonic() - began
+            frame = replace(watcher.latest, elapsed=elapsed, total=seconds, seed=stack.options.seed, phase="running")
+            screen.show(frame)
             try:
                 stack.check()
             except StackError as error:
-                return str(error), watcher.latest.report
+                return str(error), frame
+            if elapsed >= seconds or interrupted():
+                return None, frame
             time.sleep(FRAME_SECONDS)
-        return None, watcher.latest.report
 
 
 def settle(stack: Stack, container: Container, inspector: VaultInspector) -> None:
@@ -93,13 +100,14 @@ def settle(stack: Stack, container: Container, inspector: VaultInspector) -> Non
     A derive whose answer was lost just before the end is no orphan yet: its deadline is waited out, as always.
     """
     deadline = time.monotonic() + SETTLE_SECONDS
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not stack.hurry():
         for credential in stack.settings.credentials:
             container.engine.rotate(credential.name)
         for account in stack.settings.accounts:
             container.engine.revoke(account.name)
-        if not find_orphans(stack, inspector):
-            return
+        with suppress(httpx.HTTPError):
+            if not find_orphans(stack, inspector):
+                return
         time.sleep(SETTLE_PAUSE)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.leaks import Finding
-from sandbox.trader import Counts
+from sandbox.trader_status import Counts
 
 WANTED_ROTATIONS = 2
 

@@ -1,7 +1,7 @@
 """The demo's picture: pure functions from a frame to what is shown, in colour or as plain lines."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -9,13 +9,15 @@ from rich.table import Table
 from rich.text import Text
 
 from sandbox.demo.frame import Frame
-from sandbox.trader import Counts
+from sandbox.trader_status import Counts
 from worker.models import Severity
 from worker.policy.steps import Outcome, Result
 from worker.report import CredentialView, Report, TokenState, TokenView
 
 BAR_CELLS = 10
-SHOWN_EVENTS = 9
+MIN_EVENTS = 3
+HEADLINE, TABLE_HEAD, PANEL_EDGES = 1, 3, 2
+"""Lines that are there whatever happens."""
 STATE_STYLES = {
     TokenState.DERIVING: "cyan",
     TokenState.STAGED: "cyan",
@@ -27,38 +29,40 @@ STATE_STYLES = {
 }
 
 
-def render(frame: Frame) -> RenderableType:
-    """Return the live picture of that moment."""
-    return Group(_headline(frame), _credentials(frame), _events(frame))
+def render(frame: Frame, *, height: int = 40) -> RenderableType:
+    """Return the live picture of that moment, with as many events as fit into `height` lines."""
+    rows = [_row(one, frame) for one in (frame.report.credentials if frame.report else ())]
+    lines = sum(max(cell.plain.count("\n") + 1 for cell in row) + 1 for row in rows)
+    left = height - HEADLINE - TABLE_HEAD - lines - PANEL_EDGES
+    return Group(_headline(frame), _credentials(rows), _events(frame, max(MIN_EVENTS, left)))
 
 
 def _headline(frame: Frame) -> Text:
     sent = sum(one.requests for one in frame.traders.values())
     rejected = sum(one.rejected for one in frame.traders.values())
-    left = f"{frame.elapsed:.0f} s of {frame.total:.0f} s" if frame.total else ""
+    left = f" {frame.elapsed:.0f} s of {frame.total:.0f} s" if frame.total else ""
     return Text.assemble(
-        ("limitless-rotator demo  ", "bold"),
-        f"{frame.phase} {left}  seed {frame.seed}   trader: {sent} requests, ",
+        ("rotator demo", "bold"),
+        f"  {frame.phase}{left}, seed {frame.seed}, {sent} requests, ",
         (f"{rejected} rejected", "bold red" if rejected else "bold green"),
     )
 
 
-def _credentials(frame: Frame) -> RenderableType:
+def _credentials(rows: Iterable[tuple[Text, ...]]) -> RenderableType:
     table = Table(expand=True, pad_edge=False, header_style="bold")
     table.add_column("Credential", no_wrap=True)
     table.add_column("Age against period", no_wrap=True)
     table.add_column("Tokens", no_wrap=True, ratio=1)
-    table.add_column("Accepted / rejected")
-    for credential in frame.report.credentials if frame.report else ():
-        assert frame.report is not None  # noqa: S101 - the loop is empty without a report
-        table.add_row(
-            _name(credential),
-            age_bar(credential),
-            Text("\n").join(_token(token, frame.report.at) for token in credential.tokens) or Text("none yet", "dim"),
-            _counts(frame.traders.get(credential.name)),
-            end_section=True,
-        )
+    table.add_column("Accepted / rejected", no_wrap=True)
+    for row in rows:
+        table.add_row(*row, end_section=True)
     return table
+
+
+def _row(credential: CredentialView, frame: Frame) -> tuple[Text, ...]:
+    now = frame.report.at if frame.report else datetime.now(UTC)
+    tokens = Text("\n").join(_token(token, now) for token in credential.tokens) or Text("none yet", "dim")
+    return _name(credential), age_bar(credential), tokens, _counts(frame.traders.get(credential.name))
 
 
 def _name(credential: CredentialView) -> Text:
@@ -99,12 +103,12 @@ def _counts(counts: Counts | None) -> Text:
     )
 
 
-def _events(frame: Frame) -> RenderableType:
+def _events(frame: Frame, count: int) -> RenderableType:
     table = Table.grid(expand=True, padding=(0, 1))
     for width in (8, 13, 8, 7):
         table.add_column(width=width, no_wrap=True)
     table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-    for event in frame.events[-SHOWN_EVENTS:]:
+    for event in frame.events[-count:]:
         table.add_row(f"{event.at:%H:%M:%S}", event.credential or event.account, *_what(event))
     return Panel(table, title="Last events", title_align="left", border_style="dim")
 

@@ -1,4 +1,4 @@
-"""Rotations on real servers: a worker told to stop finishes the one in hand; the command line needs no Redis."""
+"""Rotations on real servers: a worker told to stop finishes the step in hand; the command line needs no Redis."""
 
 import sys
 import time
@@ -18,6 +18,7 @@ from tests.unit.cli.world import logging_restored
 from worker.app import RotatorApp
 from worker.cli import main
 from worker.clock import SystemClock
+from worker.journal import Journal
 from worker.models import ConsumersPath, PathLocation
 from worker.tasks import ROTATE_CREDENTIAL
 from worker.vault import build_vault
@@ -102,7 +103,17 @@ def served(infrastructure: Infrastructure, layout: VaultLayout, location: PathLo
         vault.close()
 
 
-def test_a_rotation_in_hand_is_finished_before_the_worker_ends(
+def journal(infrastructure: Infrastructure, layout: VaultLayout, location: PathLocation) -> Journal:
+    vault = build_vault(infrastructure, layout, {}, SystemClock())
+    try:
+        found = vault.journals.read(location)
+        assert found is not None
+        return found.journal
+    finally:
+        vault.close()
+
+
+def test_a_derive_in_hand_is_staged_before_the_worker_ends_and_nothing_more_is_begun(
     tmp_path: Path,
     environment: dict[str, str],
     exchange: RunningExchange,
@@ -118,9 +129,12 @@ def test_a_rotation_in_hand_is_finished_before_the_worker_ends(
         wake_up(environment)
         assert wait_for_a_derive(exchange), worker.log.read_text()
         assert worker.stop() == 0, worker.log.read_text()
-    path = served(load_settings(environment).infrastructure, vault_layout, location)
-    assert path.document is not None, worker.log.read_text()
-    assert [token.token_id for token in exchange.control.tokens()] == [path.document.token_id]
+    infrastructure = load_settings(environment).infrastructure
+    intent = journal(infrastructure, vault_layout, location).intent
+    assert intent is not None, worker.log.read_text()
+    assert intent.token is not None, worker.log.read_text()
+    assert [token.token_id for token in exchange.control.tokens()] == [intent.token.token_id]
+    assert served(infrastructure, vault_layout, location).document is None
 
 
 def test_the_command_line_rotates_while_redis_is_down(

@@ -5,13 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def processes_that_know(text: str) -> list[str]:
-    """Return the command lines of the living processes whose environment holds that text."""
+def processes_that_know(folder: Path) -> list[str]:
+    """Return the command lines of the living processes that work below that folder or have it in their environment."""
     found = []
-    for folder in Path("/proc").glob("[0-9]*"):
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            if text.encode() in (folder / "environ").read_bytes():
-                found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+            # Redis writes its title over its environment.
+            at_home = (process / "cwd").readlink().is_relative_to(folder)
+            if at_home or str(folder).encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
         except OSError:  # it ended meanwhile, or is another user's
             continue
     return found

@@ -17,7 +17,7 @@ from sandbox.exchange.records import TokenEntry
 from sandbox.inspection import Holding, VaultInspector, file_leaks, find_orphans, live_leaks, refusals
 from sandbox.leaks import Finding, LeakScanner, Needle
 from sandbox.stack import Stack, StackOptions
-from sandbox.trader import Counts
+from sandbox.trader_status import Counts
 from tests.e2e.processes import until
 from worker.wiring import build_container
 

@@ -52,6 +52,7 @@ class Engine:
         clock: Clock,
         new_rotation_id: Callable[[], str] = random_rotation_id,
         jitter: Callable[[], float] = random.random,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._gatherer = gatherer
         self._settings = settings
@@ -64,6 +65,7 @@ class Engine:
         self._clock = clock
         self._new_rotation_id = new_rotation_id
         self._jitter = jitter
+        self._stopping = stopping
 
     def rotate(self, credential: str, *, requested: bool = False) -> tuple[Outcome, ...]:
         """Roll an open intent forward, then rotate the credential if it is due (or was asked for).
@@ -148,4 +150,5 @@ class Engine:
             clock=self._clock,
             recorder=recorder,
             jitter=self._jitter,
+            stopping=self._stopping,
         )

@@ -14,6 +14,9 @@ def flag_account(world: World, facts: AccountFacts, steps: Sequence[Step]) -> No
     """Write all verdicts that begin or end at once, and announce them when that is durable."""
     if not steps or facts.state is None:
         return
+    if world.stopping():
+        world.recorder.interrupted(steps[0])
+        return
     version, before = facts.state.versioned
     flags = flags_after(before.flags, steps, world.clock.now())
     try:

@@ -37,6 +37,9 @@ class _Revocations:
 
     def _act(self, step: Step) -> bool:
         """Carry one step out; return whether the next one may follow."""
+        if self._world.stopping():
+            self._world.recorder.interrupted(step)
+            return False
         with bound_contextvars(rotation_id=step.rotation_id):
             try:
                 if step.action is Action.DESTROY:

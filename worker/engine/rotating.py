@@ -51,6 +51,9 @@ class Rotation:
             unbind_contextvars("rotation_id")
 
     def _act(self, act: Callable[[Step], bool], step: Step) -> bool:
+        if self._world.stopping():
+            self._world.recorder.interrupted(self._named(step))
+            return False
         try:
             return act(self._named(step))
         except RotatorError as error:

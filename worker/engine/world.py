@@ -76,6 +76,11 @@ class Recorder:
         """Record that a step was not carried out, for a reason that is not an error of ours."""
         self._step(step, Result.HELD, reason, sentence, severity, None)
 
+    def interrupted(self, step: Step) -> None:
+        """Record that a step was not begun because the process was told to end."""
+        sentence = f"Told to end before {step.action.value} was begun; the next run goes on from here."
+        self.stopped(step, Reason.STOPPING, sentence, Severity.INFO)
+
     def failed(self, step: Step, error: RotatorError, *, reason: Reason = Reason.FAILED) -> None:
         """Record that a step failed. Losing a race is an ordinary outcome, a transient failure a warning."""
         if isinstance(error, ConflictError):
@@ -120,3 +125,5 @@ class World:
     recorder: Recorder
     jitter: Callable[[], float]
     """Draws from 0 to 1: which part of the longest back-off a failed attempt waits."""
+    stopping: Callable[[], bool]
+    """Whether the process was told to end: the step in hand is finished, no further one is begun."""

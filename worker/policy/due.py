@@ -38,7 +38,7 @@ def judge_due(name: str, policy: Policy, promoted_at: datetime, now: datetime) -
     """
     if policy.rotation_schedule is not None:
         return _by_schedule(policy, policy.rotation_schedule, promoted_at, now)
-    period = policy.rotation_period or policy.max_age
+    period = policy.nominal_period
     next_at = promoted_at + period - spread_of(name, policy.spread * period)
     return Due(due=now >= next_at, next_at=next_at)
 

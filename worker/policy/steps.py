@@ -104,6 +104,8 @@ class Reason(StrEnum):
     RETIRED_CANDIDATE = "retired_candidate"
     # failure of a dependency
     FAILED = "failed"
+    REDIS_UNAVAILABLE = "redis_unavailable"
+    STOPPING = "stopping"  # the process was told to end; whoever comes next goes on
 
 
 @dataclass(frozen=True, slots=True)

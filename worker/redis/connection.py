@@ -5,10 +5,10 @@ from pydantic import SecretStr
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-SOCKET_TIMEOUT = 10.0
-"""Seconds to wait for an answer of Redis."""
+SOCKET_TIMEOUT = 2.0
+"""Seconds to wait for an answer of Redis. Short: a rotation goes on without one."""
 
-CONNECT_TIMEOUT = 3.0
+CONNECT_TIMEOUT = 2.0
 """Seconds to wait for a connection to Redis."""
 
 

@@ -174,9 +174,59 @@ def test_a_lasting_hold_is_told_again_later(reporter: Reporter, sentry: Sink, cl
     assert len(sentry.events) == 2
 
 
-def test_every_failure_alerts(reporter: Reporter, sentry: Sink) -> None:
+@pytest.mark.parametrize(
+    "told", [2, 1], ids=["a decision shows that it was over", "another worker's lease shows nothing"]
+)
+def test_a_hold_that_ended_and_begins_again_is_news(reporter: Reporter, sentry: Sink, told: int) -> None:
+    between = NOT_DUE if told > 1 else replace(NOT_DUE, reason=Reason.LEASE_HELD)
+    for outcome in (DRIFTED, between, DRIFTED):
+        reporter.record(outcome)
+    assert len(sentry.events) == told
+
+
+def test_a_decision_about_one_credential_ends_no_hold_of_another(reporter: Reporter, sentry: Sink) -> None:
+    for outcome in (DRIFTED, replace(NOT_DUE, credential="other"), DRIFTED):
+        reporter.record(outcome)
+    assert len(sentry.events) == 1
+
+
+def test_a_failure_that_every_sweep_meets_again_alerts_once(
+    reporter: Reporter, sentry: Sink, events: Events, clock: FakeClock
+) -> None:
+    for number in range(10):
+        reporter.record(replace(FAILED, rotation_id=f"r{number}"))
+        clock.advance(timedelta(minutes=1))
+    assert (len(sentry.events), len(events.seen)) == (1, 1)
+
+
+def test_a_failure_that_every_sweep_meets_again_is_in_the_log_each_time(reporter: Reporter, log: LogCapture) -> None:
     reporter.record(FAILED)
     reporter.record(FAILED)
+    assert len(log.entries) == 2
+
+
+def test_a_lasting_failure_is_told_again_later(reporter: Reporter, sentry: Sink, clock: FakeClock) -> None:
+    reporter.record(FAILED)
+    clock.advance(REMIND_AFTER)
+    reporter.record(FAILED)
+    assert len(sentry.events) == 2
+
+
+def test_a_failure_after_a_success_of_the_same_step_is_news(reporter: Reporter, sentry: Sink) -> None:
+    for outcome in (FAILED, DONE, FAILED):
+        reporter.record(outcome)
+    assert len(sentry.events) == 2
+
+
+def test_a_success_of_another_step_does_not_make_a_failure_news(reporter: Reporter, sentry: Sink) -> None:
+    for outcome in (FAILED, replace(DONE, action=Action.VERIFY), FAILED):
+        reporter.record(outcome)
+    assert len(sentry.events) == 1
+
+
+def test_a_failure_of_one_step_does_not_hide_anothers(reporter: Reporter, sentry: Sink) -> None:
+    reporter.record(FAILED)
+    reporter.record(replace(FAILED, action=Action.CLOSE))
     assert len(sentry.events) == 2
 
 

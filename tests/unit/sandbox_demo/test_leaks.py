@@ -117,3 +117,17 @@ def test_a_secret_in_a_file_name_is_found(tmp_path: Path) -> None:
 def test_a_secret_too_short_to_be_told_from_chance_is_refused() -> None:
     with pytest.raises(ValueError, match="too short"):
         scanner("short")
+
+
+@pytest.mark.parametrize("token", ["s.AbCdEfGhIjKlMnOpQrStUvWx", "hvs.CAESIJ0kabcdefghijklmnopqrstuv-_x"])
+def test_a_vault_token_that_nobody_told_of_is_found_by_its_shape(token: str) -> None:
+    assert names(scanner().scan(f'{{"X-Vault-Token": "{token}"}}'.encode(), "here")) == {
+        "something shaped like a Vault token"
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["worker.tasks.rotate_due_credentials_of_all", "s.short", "tests.abcdefghijklmnopqrstuvwxyz"]
+)
+def test_dotted_names_are_not_taken_for_vault_tokens(text: str) -> None:
+    assert scanner().scan(text.encode(), "here") == set()

@@ -4,7 +4,7 @@ import pytest
 
 from sandbox.demo.summary import Summary
 from sandbox.leaks import Finding
-from sandbox.trader import Counts
+from sandbox.trader_status import Counts
 
 GOOD = Summary(
     seconds=60,

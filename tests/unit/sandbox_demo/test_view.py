@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from rich.console import Console
 
 from sandbox.demo.frame import Frame
 from sandbox.demo.view import BAR_CELLS, age_bar, event_line, render, short, status_lines
-from sandbox.trader import Counts
+from sandbox.trader_status import Counts
 from tests.fakes.clock import START
 from worker.models import Severity
 from worker.policy.steps import Action, Outcome, Reason, Result
@@ -97,6 +98,13 @@ def test_the_picture_shows(expected: str) -> None:
 
 def test_the_picture_fits_a_terminal_of_80_columns() -> None:
     assert max(len(line) for line in shown(frame(credential()), width=80).splitlines()) <= 80
+
+
+def test_a_picture_is_as_high_as_the_terminal_when_there_are_many_events() -> None:
+    many = replace(frame(credential()), events=(EVENT,) * 60)
+    console = Console(file=io.StringIO(), width=100, record=True, color_system=None)
+    console.print(render(many, height=24))
+    assert len(console.export_text().splitlines()) == 24
 
 
 def test_a_rejected_request_is_counted_in_the_headline() -> None:

@@ -1,0 +1,72 @@
+"""How far a credential has come, told from its journal, the consumers' path and the exchange's ledger. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from sandbox.chaos.cells import Scenario
+from sandbox.chaos.subject import Progress
+from sandbox.exchange.records import TokenEntry
+from worker.journal import Journal, RecordState
+
+PROMOTIONS: Final[Mapping[Scenario, int]] = {
+    Scenario.START: 2,
+    Scenario.FIRST: 1,
+    Scenario.ROTATION: 2,
+    Scenario.REVOCATION: 2,
+}
+"""How many tokens a credential was promoted in all at the end of each scenario: exactly one rotation for a due date."""
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What was read of one credential."""
+
+    journal: Journal | None
+    served: str | None
+    tokens: tuple[TokenEntry, ...]
+
+    @property
+    def promotions(self) -> int:
+        """How many tokens were ever promoted, by the journal."""
+        return sum(1 for record in self.journal.ledger if record.promoted_at) if self.journal else 0
+
+    @property
+    def live(self) -> frozenset[str]:
+        """The ids of the tokens that the exchange accepts now."""
+        return frozenset(token.token_id for token in self.tokens if token.live)
+
+
+def progress_of(truth: Truth, scenario: Scenario) -> Progress:
+    """Return how far it has come."""
+    undone = tuple(_undone(truth, scenario))
+    left = undone or tuple(_left(truth))
+    taken_over = not left if scenario is Scenario.REVOCATION else not undone
+    return Progress(taken_over=taken_over, settled=not left, missing="; ".join(left))
+
+
+def _undone(truth: Truth, scenario: Scenario) -> Iterator[str]:
+    journal = truth.journal
+    if journal is None:
+        yield "there is no journal"
+        return
+    if journal.intent is not None:
+        yield f"rotation {journal.intent.rotation_id} is open"
+    if truth.promotions < PROMOTIONS[scenario]:
+        yield f"{truth.promotions} of {PROMOTIONS[scenario]} tokens were promoted"
+    if journal.current is None or truth.served != journal.current.token_id:
+        yield "the path does not serve the journal's current token"
+
+
+def _left(truth: Truth) -> Iterator[str]:
+    journal = truth.journal
+    for token_id in sorted(truth.live - {truth.served}):
+        record = journal.record_of(token_id) if journal else None
+        yield f"token {token_id} ({record.state.value if record else 'in no ledger'}) is live"
+    for record in journal.ledger if journal else ():
+        if record.token_id is None or record.token_id == truth.served:
+            continue
+        if record.state is not RecordState.REVOKED:
+            yield f"the ledger has {record.label} as {record.state.value}"
+        elif not record.secret_destroyed:
+            yield f"versions that hold the secret of {record.label} are not destroyed"

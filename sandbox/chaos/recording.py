@@ -1,0 +1,71 @@
+"""Records which remote calls each scenario really makes, so that the matrix cannot go stale."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from config.schema import Credential, VaultLayout
+from sandbox.chaos.cells import RemoteCall, Scenario
+from sandbox.chaos.naming import EXCHANGE, VAULT, Names, calls_of
+from sandbox.chaos.subject import Lane, Slot
+from sandbox.chaos.trading import Desk
+from sandbox.chaos.waiting import Halt
+from sandbox.stack import StackError
+
+SECONDS: Final = 30.0
+
+
+class Recorder:
+    """Lets a lane's first worker do each scenario once, undisturbed.
+
+    Args:
+        lane: with a fresh credential for each scenario.
+        layout: where things live in Vault.
+        desk: gives each credential a trader, without whom nothing is ever revoked.
+        halt: ends every wait.
+    """
+
+    def __init__(self, *, lane: Lane, layout: VaultLayout, desk: Desk, halt: Halt) -> None:
+        self._lane = lane
+        self._layout = layout
+        self._desk = desk
+        self._halt = halt
+
+    def record(self, scenarios: Sequence[Scenario]) -> tuple[RemoteCall, ...]:
+        """Return the calls of all scenarios; `START` keeps only those that no other scenario makes.
+
+        Raises StackError when the work of a scenario is not done in time.
+        """
+        credentials = iter(self._lane.credentials)
+        recorded = {scenario: self._one(scenario, next(credentials)) for scenario in scenarios}
+        known = {call.name for scenario, calls in recorded.items() if scenario is not Scenario.START for call in calls}
+        return tuple(
+            call
+            for scenario, calls in recorded.items()
+            for call in calls
+            if scenario is not Scenario.START or call.name not in known
+        )
+
+    def _one(self, scenario: Scenario, credential: Credential) -> tuple[RemoteCall, ...]:
+        lane, slot = self._lane, self._lane.first
+        lane.prepare(scenario, credential)
+        with self._desk.trader(credential):
+            lane.await_due(scenario, credential)
+            if scenario is Scenario.START:
+                lane.restart(slot)
+            slot.vault.forget()
+            slot.exchange.forget()
+            slot.wake(scenario, credential)
+            done = self._halt.until(
+                lambda: slot.idle() and lane.progress(scenario, credential).taken_over and slot.idle(), SECONDS
+            )
+            if not done:
+                raise StackError(f"{scenario}, undisturbed: {lane.progress(scenario, credential).missing}")
+        return calls_of(scenario, self._seen(slot, credential))
+
+    def _seen(self, slot: Slot, credential: Credential) -> Iterator[tuple[str, str]]:
+        names = Names(credential, self._layout)
+        passed = [(one.at, VAULT, one.message) for one in slot.vault.passed()]
+        passed += [(one.at, EXCHANGE, one.message) for one in slot.exchange.passed()]
+        for _, server, message in sorted(passed, key=lambda one: one[0]):
+            if name := names.of(server, message):
+                yield server, name

@@ -1,0 +1,272 @@
+"""The rotator as a subject: real Celery workers behind proxies, woken up through the real broker."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from signal import SIGCONT, SIGSTOP
+from typing import Final
+
+import redis
+
+from config.schema import Credential
+from sandbox.chaos.cells import Scenario
+from sandbox.chaos.past import moved_into_the_past
+from sandbox.chaos.progress import Truth, progress_of
+from sandbox.chaos.proxy import PausingProxy
+from sandbox.chaos.subject import Progress, Slot
+from sandbox.chaos.waiting import Halt
+from sandbox.chaos.world import settings_of, share
+from sandbox.processes import Child, Children
+from sandbox.stack import Stack, StackError, procfile_command
+from worker.app import RotatorApp
+from worker.journal import Journal
+from worker.models import PathLocation
+from worker.policy.plan import plan_revocations, plan_rotation
+from worker.policy.steps import Action
+from worker.ports import JournalStore
+from worker.redis import connect
+from worker.tasks import REVOKE_ACCOUNT, ROTATE_CREDENTIAL
+from worker.vault import Vault
+from worker.wiring import Container, build_container
+
+START_SECONDS: Final = 60.0
+PREPARE_SECONDS: Final = 20.0
+EXPIRES_SECONDS: Final = 10.0
+LONG_AGO: Final = timedelta(hours=1)
+"""More than the rotation period: what was promoted then is due."""
+A_WHILE_AGO: Final = timedelta(minutes=10)
+"""Beyond every grace and window, and within the rotation period."""
+
+
+class WorkerSlot:
+    """One Celery worker with a queue of its own, so that a cell decides which worker is woken up."""
+
+    def __init__(
+        self, *, name: str, stack: Stack, children: Children, config: Path, app: RotatorApp, broker: redis.Redis
+    ) -> None:
+        self.name = name
+        self.vault = PausingProxy(stack.vault.addr)
+        self.exchange = PausingProxy(stack.api_url)
+        self.log = children.logs / f"{name}.log"
+        self._app = app
+        self._broker = broker
+        self._heartbeat = stack.folder / f"{name}.heartbeat"
+        self._stack = stack
+        self._children = children
+        self._config = config
+        self._child: Child | None = None
+
+    def start(self) -> None:
+        """Start its process for the first time; returns at once."""
+        stack = self._stack
+        environment = {
+            **stack.worker_environment,
+            "ROTATOR_CONFIG": str(self._config),
+            "VAULT_ADDR": self.vault.url,
+            "LIMITLESS_API_URL": self.exchange.url,
+            "ROTATOR_HEARTBEAT_FILE": str(self._heartbeat),
+        }
+        command = [*procfile_command("worker"), "--hostname", f"{self.name}@%h", "--queues", self.name]
+        self._child = self._children.start(self.name, command, environment=environment)
+
+    def close(self) -> None:
+        """Close the proxies and empty the queue; the process is its `Children`'s to end."""
+        self.vault.close()
+        self.exchange.close()
+        self._broker.delete(self.name)
+
+    def wake(self, scenario: Scenario, credential: Credential) -> None:
+        """Send the one wake-up of the scenario."""
+        if scenario is Scenario.REVOCATION:
+            self._send(REVOKE_ACCOUNT, credential.account)
+        else:
+            self._send(ROTATE_CREDENTIAL, credential.name)
+
+    def sweep(self, credential: Credential) -> None:
+        """Send both wake-ups that beat would send."""
+        self._send(ROTATE_CREDENTIAL, credential.name)
+        self._send(REVOKE_ACCOUNT, credential.account)
+
+    def kill(self) -> None:
+        """Kill the process and forget its sign of life."""
+        self._process.kill()
+        self._heartbeat.unlink(missing_ok=True)
+
+    def revive(self) -> None:
+        """Start the same command again."""
+        self._process.restart()
+
+    def freeze(self) -> None:
+        """Stop the process."""
+        self._process.send(SIGSTOP)
+
+    def thaw(self) -> None:
+        """Continue the process."""
+        self._process.send(SIGCONT)
+
+    def ready(self) -> bool:
+        """Whether the worker reads its queue; raises StackError when its process ended by itself."""
+        if (code := self._process.exit_code) is not None:
+            raise StackError(f"{self.name} ended with code {code}; see its log")
+        return self._heartbeat.exists()
+
+    def idle(self) -> bool:
+        """Whether no request is under way and no wake-up waits."""
+        return not (self.vault.busy or self.exchange.busy or self._broker.llen(self.name))
+
+    @property
+    def _process(self) -> Child:
+        if self._child is None:
+            raise StackError(f"{self.name} was not started")
+        return self._child
+
+    def _send(self, task: str, name: str) -> None:
+        self._app.send_task(task, args=(name,), queue=self.name, expires=EXPIRES_SECONDS)
+
+
+class WorkerLane:
+    """Two workers that share leases, and the means to prepare and to look, which use no proxy."""
+
+    def __init__(
+        self,
+        *,
+        stack: Stack,
+        halt: Halt,
+        vault: Vault,
+        slots: tuple[WorkerSlot, WorkerSlot],
+        credentials: Sequence[Credential],
+    ) -> None:
+        self.first, self.second = slots
+        self.credentials = credentials
+        self._stack = stack
+        self._halt = halt
+        self._vault = vault
+
+    def prepare(self, scenario: Scenario, credential: Credential) -> None:
+        """Issue what the scenario presupposes, in this process and without faults, and move it into the past."""
+        if scenario is Scenario.FIRST:
+            return
+        with build_container(settings_of(self._stack, credential)) as container:
+            container.engine.rotate(credential.name)
+            _age(self._vault.journals, credential, LONG_AGO)
+            if scenario is Scenario.REVOCATION:
+                container.engine.rotate(credential.name)
+                _age(self._vault.journals, credential, A_WHILE_AGO)
+
+    def await_due(self, scenario: Scenario, credential: Credential) -> None:
+        """Wait until the scenario's work is due: a revocation is when the trader uses the successor.
+
+        Raises StackError when it does not become due.
+        """
+        with build_container(settings_of(self._stack, credential)) as container:
+            if not self._halt.until(lambda: _is_due(container, scenario, credential), PREPARE_SECONDS):
+                raise StackError(f"{credential.name} did not become due for {scenario}")
+
+    def restart(self, slot: Slot) -> None:
+        """Replace a worker's process and wait until it reads its queue."""
+        slot.kill()
+        slot.revive()
+        self.await_ready(slot)
+
+    def await_ready(self, slot: Slot) -> None:
+        """Return when the worker reads its queue; raises StackError when it does not in time."""
+        if not self._halt.until(slot.ready, START_SECONDS):
+            raise StackError(f"A worker did not start within {START_SECONDS:.0f} s; see the logs")
+
+    def progress(self, scenario: Scenario, credential: Credential) -> Progress:
+        """Return how far the journal, the path and the exchange say that it has come."""
+        location = PathLocation(credential.mount, credential.path)
+        journal = self.journal(credential)
+        path = self._vault.consumers.read(location)
+        return progress_of(
+            Truth(
+                journal=journal,
+                served=path.document.token_id if path.document else None,
+                tokens=self._stack.control.tokens(profile=credential.account),
+            ),
+            scenario,
+        )
+
+    def journal(self, credential: Credential) -> Journal | None:
+        """Return the journal as it is in Vault."""
+        found = self._vault.journals.read(PathLocation(credential.mount, credential.path))
+        return found.journal if found else None
+
+    def logs(self, credential: Credential) -> tuple[str, ...]:
+        """Return the lines of both workers' logs that name the credential."""
+        named = f'"{credential.name}"'
+        return tuple(
+            f"{slot.name} {line}"
+            for slot in (self.first, self.second)
+            if slot.log.exists()
+            for line in slot.log.read_text(encoding="utf-8", errors="replace").splitlines()
+            if named in line
+        )
+
+
+class WorkerSubject:
+    """The rotator's own workers.
+
+    Args:
+        stack: started, without workers.
+        halt: ends every wait.
+        vault: reads journals and paths, past the proxies.
+    """
+
+    name = "worker"
+    scenarios = tuple(Scenario)
+    keeps_journal = True
+    lease_seconds = 3.3
+    give_up_seconds = 45.0
+
+    def __init__(self, *, stack: Stack, halt: Halt, vault: Vault) -> None:
+        self._stack = stack
+        self._halt = halt
+        self._vault = vault
+
+    @contextmanager
+    def lane(self, number: int, credentials: Sequence[Credential]) -> Iterator[WorkerLane]:
+        """Start two workers that know these credentials; both are gone when the context is left."""
+        stack = self._stack
+        config = share(stack, credentials, f"lane-{number}")
+        with ExitStack() as exit_stack:
+            broker = exit_stack.enter_context(closing(connect(stack.settings.infrastructure.redis_url)))
+            app = RotatorApp(lambda: stack.settings)
+            exit_stack.callback(app.close)
+            children = exit_stack.enter_context(Children(home=stack.folder, hurry=lambda: True))
+            slots = []
+            for letter in ("a", "b"):
+                slot = WorkerSlot(
+                    name=f"chaos-{number}-{letter}",
+                    stack=stack,
+                    children=children,
+                    config=config,
+                    app=app,
+                    broker=broker,
+                )
+                exit_stack.callback(slot.close)
+                slot.start()
+                slots.append(slot)
+            lane = WorkerLane(
+                stack=stack, halt=self._halt, vault=self._vault, slots=(slots[0], slots[1]), credentials=credentials
+            )
+            for slot in slots:
+                lane.await_ready(slot)
+            yield lane
+
+
+def _age(journals: JournalStore, credential: Credential, by: timedelta) -> None:
+    location = PathLocation(credential.mount, credential.path)
+    found = journals.read(location)
+    if found is None:
+        raise StackError(f"{credential.name} could not be prepared: it has no journal")
+    journals.write(location, moved_into_the_past(found.journal, by), cas=found.version)
+
+
+def _is_due(container: Container, scenario: Scenario, credential: Credential) -> bool:
+    now = container.clock.now()
+    if scenario is Scenario.REVOCATION:
+        plan = plan_revocations(container.gatherer.account(credential.account), now)
+        return any(step.action is Action.REVOKE for step in plan.steps)
+    return bool(plan_rotation(container.gatherer.credential(credential.name), now).steps)

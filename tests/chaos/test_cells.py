@@ -1,0 +1,70 @@
+"""The matrix: every call with everything that can happen to it, and the ways to choose from it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox.chaos.cells import VARIANTS, Fault, RemoteCall, Scenario, Team, build_matrix, quick_subset, select
+from sandbox.chaos.naming import calls_of
+from sandbox.chaos.proxy import Moment
+
+CALLS = calls_of(
+    Scenario.ROTATION,
+    [("vault", "get-journal"), ("vault", "post-journal"), ("exchange", "post-derive"), ("vault", "post-journal")],
+)
+MANY = st.integers(0, 60).map(lambda count: [RemoteCall(Scenario.FIRST, n, "vault", f"c{n}", 1) for n in range(count)])
+
+
+def test_every_call_meets_every_moment_fault_and_team() -> None:
+    met = {(one.call, one.moment, one.fault, one.team) for one in build_matrix(CALLS)}
+    assert len(met) == len(CALLS) * len(Moment) * len(Fault) * len(Team)
+
+
+def test_no_two_cells_have_the_same_id() -> None:
+    ids = [cell.id for cell in build_matrix(CALLS)]
+    assert len(set(ids)) == len(ids)
+
+
+def test_calls_of_one_name_are_told_apart_by_their_occurrence() -> None:
+    assert [call.slug for call in CALLS] == [
+        "rotation.get-journal-1",
+        "rotation.post-journal-1",
+        "rotation.post-derive-1",
+        "rotation.post-journal-2",
+    ]
+
+
+@given(calls=MANY, seed=st.integers())
+def test_the_quick_subset_has_one_cell_for_each_call(calls: list[RemoteCall], seed: int) -> None:
+    assert [cell.call for cell in quick_subset(calls, seed)] == calls
+
+
+@given(calls=MANY, seed=st.integers())
+def test_the_quick_subset_lets_every_variant_come_up_before_any_does_again(calls: list[RemoteCall], seed: int) -> None:
+    cells = quick_subset(calls, seed)[: len(VARIANTS)]
+    assert len({(one.moment, one.fault, one.team) for one in cells}) == len(cells)
+
+
+@given(seed=st.integers())
+def test_the_quick_subset_is_the_same_for_the_same_seed(seed: int) -> None:
+    assert quick_subset(CALLS, seed) == quick_subset(CALLS, seed)
+
+
+def test_a_cell_is_chosen_by_its_id() -> None:
+    cells = build_matrix(CALLS)
+    assert select(cells, [cells[5].id]) == (cells[5],)
+
+
+def test_cells_are_chosen_by_what_their_ids_begin_with() -> None:
+    chosen = select(build_matrix(CALLS), ["rotation.post-journal-1"])
+    assert {cell.call for cell in chosen} == {CALLS[1]}
+    assert len(chosen) == len(VARIANTS)
+
+
+def test_without_a_name_all_are_chosen() -> None:
+    assert select(build_matrix(CALLS), []) == build_matrix(CALLS)
+
+
+def test_a_name_that_fits_no_cell_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"rotation\.post-jour"):
+        select(build_matrix(CALLS), ["rotation.post-jour"])

@@ -1,0 +1,512 @@
+"""One suite for the in-memory Vault of the unit tests and for the real adapter on a real server.
+
+The real adapter logs in with the worker's own policy: that policy is enough for everything here.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+import hvac
+import pytest
+from hvac.exceptions import InvalidPath
+from pydantic import SecretStr
+
+from config.schema import FieldNames, Infrastructure, VaultLayout
+from sandbox.servers import EmbeddedVault
+from sandbox.vault_access import VaultAccess
+from tests.fakes.clock import FakeClock
+from tests.fakes.vault import FakeVault
+from worker.errors import CasConflictError, RotatorError, VaultDocumentError
+from worker.journal import Journal, RecordState, TokenRecord, new_journal, open_intent, stage
+from worker.models import ConsumersPath, DerivedToken, PathContent, PathLocation, ServedDocument
+from worker.ports import ConsumersStore, JournalStore
+from worker.vault.consumers import VaultConsumers
+from worker.vault.factory import build_vault
+from worker.vault.kv import Kv, VaultKv
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+FIRST = "token-1"
+SECRET = "c2VjcmV0LW9mLXRoaXMtdGVzdA=="
+
+
+class Subject(Protocol):
+    """What the suite is held against, and what other hands do to it."""
+
+    consumers: ConsumersStore
+    journals: JournalStore
+    kv: Kv
+    layout: VaultLayout
+
+    def now(self) -> datetime: ...
+
+    def put(self, location: PathLocation, data: Mapping[str, Any]) -> int: ...
+
+    def delete_latest(self, location: PathLocation) -> None: ...
+
+    def destroy(self, location: PathLocation, version: int) -> None: ...
+
+    def live_versions(self, location: PathLocation) -> list[int]: ...
+
+
+class Fake:
+    """The in-memory one."""
+
+    def __init__(self, layout: VaultLayout) -> None:
+        self.layout = layout
+        self._clock = FakeClock()
+        self._vault = FakeVault(clock=self._clock, layout=layout)
+        self.consumers: ConsumersStore = self._vault.consumers
+        self.journals: JournalStore = self._vault.journals
+        self.kv: Kv = self._vault.kv
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def put(self, location: PathLocation, data: Mapping[str, Any]) -> int:
+        return self._vault.kv.put(location, data)
+
+    def delete_latest(self, location: PathLocation) -> None:
+        self._vault.kv.delete_latest(location)
+
+    def destroy(self, location: PathLocation, version: int) -> None:
+        self._vault.kv.destroy(location, [version])
+
+    def live_versions(self, location: PathLocation) -> list[int]:
+        return [one.version for one in self._vault.kv.versions(location) if one.live]
+
+
+class Real:
+    """The real one; other hands hold the root token."""
+
+    def __init__(self, server: EmbeddedVault, access: VaultAccess, layout: VaultLayout) -> None:
+        self.layout = layout
+        infrastructure = Infrastructure(
+            redis_url=SecretStr("redis://unused"),
+            vault_addr=server.addr,
+            vault_role_id=access.role_id,
+            vault_secret_id=access.secret_id,
+        )
+        self._vault = build_vault(infrastructure, layout, {}, FakeClock())
+        self.consumers: ConsumersStore = self._vault.consumers
+        self.journals: JournalStore = self._vault.journals
+        self.kv: Kv = VaultKv(session=self._vault.session)
+        self._root = hvac.Client(url=server.addr, token=server.root_token.get_secret_value())
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def put(self, location: PathLocation, data: Mapping[str, Any]) -> int:
+        latest = self._metadata(location).get("current_version", 0)
+        written = self._root.secrets.kv.v2.create_or_update_secret(
+            location.path, dict(data), cas=latest, mount_point=location.mount
+        )
+        version: int = written["data"]["version"]
+        return version
+
+    def delete_latest(self, location: PathLocation) -> None:
+        self._root.secrets.kv.v2.delete_latest_version_of_secret(location.path, mount_point=location.mount)
+
+    def destroy(self, location: PathLocation, version: int) -> None:
+        self._root.secrets.kv.v2.destroy_secret_versions(location.path, [version], mount_point=location.mount)
+
+    def live_versions(self, location: PathLocation) -> list[int]:
+        versions = self._metadata(location).get("versions", {})
+        return sorted(
+            int(number) for number, one in versions.items() if not one["destroyed"] and not one["deletion_time"]
+        )
+
+    def close(self) -> None:
+        self._vault.close()
+        self._root.adapter.close()
+
+    def _metadata(self, location: PathLocation) -> dict[str, Any]:
+        try:
+            metadata: dict[str, Any] = self._root.secrets.kv.v2.read_secret_metadata(
+                location.path, mount_point=location.mount
+            )["data"]
+        except InvalidPath:
+            return {}
+        return metadata
+
+
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.servers)])
+def vault(request: pytest.FixtureRequest, vault_layout: VaultLayout) -> Iterator[Subject]:
+    if request.param == "fake":
+        yield Fake(vault_layout)
+        return
+    real = Real(request.getfixturevalue("vault_server"), request.getfixturevalue("vault_access"), vault_layout)
+    try:
+        yield real
+    finally:
+        real.close()
+
+
+def document(token_id: str = FIRST, *, rotation_id: str = "a" * 20) -> ServedDocument:
+    return ServedDocument(
+        token_id=token_id,
+        secret=SecretStr(SECRET),
+        scopes=("trading", "withdrawal"),
+        label=f"market-maker/{rotation_id}",
+        account="main",
+        api_url="https://api.example",
+        derived_at=NOW,
+        promoted_at=NOW + timedelta(seconds=3, microseconds=123456),
+        rotation_id=rotation_id,
+        sequence=7,
+    )
+
+
+def journal_of(location: PathLocation) -> Journal:
+    opened = open_intent(
+        new_journal("market-maker", "main", location),
+        rotation_id="b" * 20,
+        label=f"market-maker/{'b' * 20}",
+        scopes=("trading",),
+        reason="due",
+        now=NOW,
+        expected_version=4,
+    )
+    return stage(opened, DerivedToken("token-2", SecretStr(SECRET), ("trading",), NOW), now=NOW)
+
+
+def served(vault: Subject, location: PathLocation) -> ServedDocument | None:
+    return vault.consumers.read(location).document
+
+
+# --- consumers' paths -----------------------------------------------------------------------------------------------
+
+
+def test_a_path_that_was_never_written_is_empty(vault: Subject, location: PathLocation) -> None:
+    assert vault.consumers.read(location) == ConsumersPath(version=0, created_time=None, content=PathContent.EMPTY)
+
+
+def test_a_document_reads_back_as_it_was_written(vault: Subject, location: PathLocation) -> None:
+    receipt = vault.consumers.write(location, document(), cas=0)
+
+    assert vault.consumers.read(location) == ConsumersPath(
+        version=1, created_time=receipt.created_time, content=PathContent.DOCUMENT, document=document()
+    )
+
+
+def test_the_receipt_carries_the_servers_own_time(vault: Subject, location: PathLocation) -> None:
+    receipt = vault.consumers.write(location, document(), cas=0)
+
+    assert abs(receipt.created_time - vault.now()) < timedelta(seconds=10)
+
+
+def test_a_service_finds_its_two_fields_under_the_names_it_wants(vault: Subject, location: PathLocation) -> None:
+    names = FieldNames(token_id="LMTS_TOKEN_ID", secret="LMTS_TOKEN_SECRET")
+    consumers = VaultConsumers(kv=vault.kv, fields={location: names}, max_versions=6)
+
+    consumers.write(location, document(), cas=0)
+
+    latest = vault.kv.read(location)
+    assert latest is not None
+    assert latest.data is not None
+    assert (latest.data["LMTS_TOKEN_ID"], latest.data["LMTS_TOKEN_SECRET"]) == ("token-1", SECRET)
+
+
+def test_a_document_under_other_names_reads_back_as_it_was_written(vault: Subject, location: PathLocation) -> None:
+    names = FieldNames(token_id="LMTS_TOKEN_ID", secret="LMTS_TOKEN_SECRET")
+    consumers = VaultConsumers(kv=vault.kv, fields={location: names}, max_versions=6)
+
+    consumers.write(location, document(), cas=0)
+
+    assert consumers.read(location).document == document()
+
+
+def test_every_write_is_a_version_of_its_own(vault: Subject, location: PathLocation) -> None:
+    vault.consumers.write(location, document("token-1"), cas=0)
+
+    assert vault.consumers.write(location, document("token-2"), cas=1).version == 2
+
+
+def test_a_document_written_again_unchanged_carries_a_new_write_id(vault: Subject, location: PathLocation) -> None:
+    vault.consumers.write(location, document(), cas=0)
+    vault.consumers.write(location, document(), cas=1)
+
+    versions = [vault.kv.read(location, version=number) for number in (1, 2)]
+    assert len({one.data["write_id"] for one in versions if one and one.data}) == 2
+
+
+def test_a_write_against_an_old_version_is_a_conflict(vault: Subject, location: PathLocation) -> None:
+    vault.consumers.write(location, document("token-1"), cas=0)
+    vault.consumers.write(location, document("token-2"), cas=1)
+
+    with pytest.raises(CasConflictError):
+        vault.consumers.write(location, document("token-3"), cas=1)
+
+
+def test_a_conflict_leaves_what_was_there(vault: Subject, location: PathLocation) -> None:
+    vault.consumers.write(location, document("token-1"), cas=0)
+    with pytest.raises(CasConflictError):
+        vault.consumers.write(location, document("token-2"), cas=0)
+
+    assert served(vault, location) == document("token-1")
+
+
+def test_a_write_ahead_of_the_latest_version_is_a_conflict(vault: Subject, location: PathLocation) -> None:
+    vault.consumers.write(location, document("token-1"), cas=0)
+
+    with pytest.raises(CasConflictError):
+        vault.consumers.write(location, document("token-2"), cas=5)
+
+
+def test_an_equal_document_of_another_hand_is_a_conflict_all_the_same(vault: Subject, location: PathLocation) -> None:
+    vault.consumers.write(location, document(), cas=0)
+
+    with pytest.raises(CasConflictError):
+        vault.consumers.write(location, document(), cas=0)
+
+
+def test_of_many_writers_at_once_one_wins(vault: Subject, location: PathLocation) -> None:
+    results: list[str] = []
+    barrier = threading.Barrier(6)
+
+    def write(number: int) -> None:
+        barrier.wait()
+        try:
+            vault.consumers.write(location, document(f"token-{number}"), cas=0)
+            results.append("won")
+        except CasConflictError:
+            results.append("lost")
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results) == ["lost"] * 5 + ["won"]
+
+
+def test_a_tombstone_serves_nothing(vault: Subject, location: PathLocation) -> None:
+    receipt = vault.consumers.write_tombstone(location, cas=0)
+
+    assert vault.consumers.read(location) == ConsumersPath(
+        version=1, created_time=receipt.created_time, content=PathContent.TOMBSTONE
+    )
+
+
+def test_a_tombstone_fences_a_first_promote(vault: Subject, location: PathLocation) -> None:
+    vault.consumers.write_tombstone(location, cas=0)
+
+    with pytest.raises(CasConflictError):
+        vault.consumers.write(location, document(), cas=0)
+
+
+def test_what_a_person_wrote_is_foreign(vault: Subject, location: PathLocation) -> None:
+    version = vault.put(location, {"token_id": "by hand", "secret": "by hand"})
+
+    found = vault.consumers.read(location)
+    assert (found.version, found.content, found.document) == (version, PathContent.FOREIGN, None)
+
+
+def test_a_field_that_a_person_added_leaves_a_document_ours(vault: Subject, location: PathLocation) -> None:
+    vault.consumers.write(location, document(), cas=0)
+    latest = vault.kv.read(location)
+    assert latest is not None
+    assert latest.data is not None
+    vault.put(location, {**latest.data, "note": "seen"})
+
+    assert served(vault, location) == document()
+
+
+def test_a_deleted_latest_version_is_foreign_under_its_number(vault: Subject, location: PathLocation) -> None:
+    vault.consumers.write(location, document(), cas=0)
+    vault.delete_latest(location)
+
+    found = vault.consumers.read(location)
+    assert (found.version, found.content, found.document) == (1, PathContent.FOREIGN, None)
+
+
+def test_a_destroyed_latest_version_is_foreign_under_its_number(vault: Subject, location: PathLocation) -> None:
+    vault.consumers.write(location, document(), cas=0)
+    vault.destroy(location, 1)
+
+    found = vault.consumers.read(location)
+    assert (found.version, found.content, found.document) == (1, PathContent.FOREIGN, None)
+
+
+def test_a_deleted_latest_version_can_be_written_over(vault: Subject, location: PathLocation) -> None:
+    vault.consumers.write(location, document("token-1"), cas=0)
+    vault.delete_latest(location)
+
+    assert vault.consumers.write(location, document("token-2"), cas=1).version == 2
+
+
+def test_a_deleted_latest_version_still_counts_for_check_and_set(vault: Subject, location: PathLocation) -> None:
+    vault.consumers.write(location, document("token-1"), cas=0)
+    vault.delete_latest(location)
+
+    with pytest.raises(CasConflictError):
+        vault.consumers.write(location, document("token-2"), cas=0)
+
+
+def test_a_path_keeps_as_many_versions_as_the_layout_says(vault: Subject, location: PathLocation) -> None:
+    for number in range(8):
+        vault.consumers.write(location, document(f"token-{number}"), cas=number)
+
+    assert vault.live_versions(location) == [3, 4, 5, 6, 7, 8]
+
+
+# --- destroying secrets ---------------------------------------------------------------------------------------------
+
+
+def test_every_older_version_that_holds_the_token_is_destroyed(vault: Subject, location: PathLocation) -> None:
+    for number, token_id in enumerate(("old", "old", "other", "current")):
+        vault.consumers.write(location, document(token_id), cas=number)
+
+    assert vault.consumers.destroy_secret(location, "old") == (1, 2)
+
+
+def test_versions_of_other_tokens_outlive_it(vault: Subject, location: PathLocation) -> None:
+    for number, token_id in enumerate(("old", "other", "current")):
+        vault.consumers.write(location, document(token_id), cas=number)
+    vault.consumers.destroy_secret(location, "old")
+
+    assert vault.live_versions(location) == [2, 3]
+
+
+def test_the_latest_version_is_never_destroyed(vault: Subject, location: PathLocation) -> None:
+    vault.consumers.write(location, document("token-1"), cas=0)
+    vault.consumers.write(location, document("token-1"), cas=1)
+
+    assert vault.consumers.destroy_secret(location, "token-1") == (1,)
+    assert served(vault, location) == document("token-1")
+
+
+def test_destroying_again_destroys_nothing_more(vault: Subject, location: PathLocation) -> None:
+    for number, token_id in enumerate(("old", "current")):
+        vault.consumers.write(location, document(token_id), cas=number)
+    vault.consumers.destroy_secret(location, "old")
+
+    assert vault.consumers.destroy_secret(location, "old") == ()
+
+
+def test_destroying_at_a_path_that_was_never_written_is_success(vault: Subject, location: PathLocation) -> None:
+    assert vault.consumers.destroy_secret(location, "token-1") == ()
+
+
+def test_a_version_written_under_older_field_names_is_destroyed_too(vault: Subject, location: PathLocation) -> None:
+    vault.consumers.write(location, document("old"), cas=0)
+    renamed = VaultConsumers(kv=vault.kv, fields={location: FieldNames(token_id="ID", secret="KEY")}, max_versions=6)
+    renamed.write(location, document("current"), cas=1)
+
+    assert renamed.destroy_secret(location, "old") == (1,)
+
+
+def test_an_older_version_that_a_person_deleted_is_left_to_them(vault: Subject, location: PathLocation) -> None:
+    vault.consumers.write(location, document("old"), cas=0)
+    vault.delete_latest(location)
+    vault.consumers.write(location, document("current"), cas=1)
+
+    assert vault.consumers.destroy_secret(location, "old") == ()
+
+
+# --- journals -------------------------------------------------------------------------------------------------------
+
+
+def test_a_journal_that_was_never_written_is_none(vault: Subject, location: PathLocation) -> None:
+    assert vault.journals.read(location) is None
+
+
+def test_a_journal_reads_back_as_it_was_written_its_secret_included(vault: Subject, location: PathLocation) -> None:
+    written = vault.journals.write(location, journal_of(location), cas=0)
+
+    assert (written.version, vault.journals.read(location)) == (1, written)
+    assert written.journal.intent is not None
+    assert written.journal.intent.token is not None
+    assert written.journal.intent.token.secret.get_secret_value() == SECRET
+
+
+def test_a_journal_is_written_against_the_version_it_was_read_from(vault: Subject, location: PathLocation) -> None:
+    vault.journals.write(location, journal_of(location), cas=0)
+    vault.journals.write(location, journal_of(location), cas=1)
+
+    with pytest.raises(CasConflictError):
+        vault.journals.write(location, journal_of(location), cas=1)
+
+
+def test_a_journal_keeps_no_older_version(vault: Subject, location: PathLocation) -> None:
+    for number in range(3):
+        vault.journals.write(location, journal_of(location), cas=number)
+
+    assert vault.live_versions(journal_path(vault, location)) == [3]
+
+
+def test_journals_of_equal_paths_on_two_mounts_are_two(vault: Subject, location: PathLocation) -> None:
+    vault.journals.write(location, journal_of(location), cas=0)
+
+    assert vault.journals.read(PathLocation("elsewhere", location.path)) is None
+
+
+def test_a_ledger_of_many_years_fits(vault: Subject, location: PathLocation) -> None:
+    ledger = tuple(
+        TokenRecord(
+            rotation_id=f"{number:020}",
+            label=f"market-maker/{number:020}",
+            state=RecordState.REVOKED,
+            token_id=f"token-{number}",
+            derived_at=NOW,
+            promoted_at=NOW,
+            promoted_version=number,
+            superseded_at=NOW,
+            revoked_at=NOW,
+        )
+        for number in range(1000)
+    )
+    journal = new_journal("market-maker", "main", location).model_copy(update={"ledger": ledger})
+
+    written = vault.journals.write(location, journal, cas=0)
+
+    assert vault.journals.read(location) == written
+
+
+def journal_path(vault: Subject, location: PathLocation) -> PathLocation:
+    layout = vault.layout
+    return PathLocation(layout.journal_mount, f"{layout.journal_prefix}/{location.mount}/{location.path}")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"journal": "{"},
+        {"journal": '{"schema_version": 1}'},
+        {"journal": '{"schema_version": 2, "credential": "market-maker"}'},
+        {"journal": '{"credential": "a", "account": "b", "mount": "c", "path": "d", "unknown": "' + SECRET + '"}'},
+        {"journal": ["not", "text"]},
+    ],
+)
+def test_a_journal_that_cannot_be_understood_is_an_error_of_its_own(
+    vault: Subject, location: PathLocation, data: Mapping[str, Any]
+) -> None:
+    vault.put(journal_path(vault, location), data)
+
+    with pytest.raises(VaultDocumentError):
+        vault.journals.read(location)
+
+
+def test_a_deleted_journal_is_not_taken_for_none(vault: Subject, location: PathLocation) -> None:
+    vault.journals.write(location, journal_of(location), cas=0)
+    vault.delete_latest(journal_path(vault, location))
+
+    with pytest.raises(VaultDocumentError, match="was deleted"):
+        vault.journals.read(location)
+
+
+def test_the_error_of_a_damaged_journal_quotes_nothing_of_it(vault: Subject, location: PathLocation) -> None:
+    vault.put(journal_path(vault, location), {"journal": '{"schema_version": 1, "intent": "' + SECRET + '"}'})
+
+    with pytest.raises(RotatorError) as caught:
+        vault.journals.read(location)
+    assert SECRET not in f"{caught.value!r} {caught.value.__cause__!r} {caught.value.__context__!r}"
+
+
+def test_the_servers_clock_is_whole_seconds_of_now(vault: Subject) -> None:
+    time = vault.journals.server_time()
+
+    assert (time.microsecond, time.tzinfo) == (0, UTC)
+    assert abs(time - vault.now()) < timedelta(seconds=10)

@@ -1,0 +1,216 @@
+"""What is taken away comes back, and everything goes on by itself: nothing is lost, doubled or wrongly revoked."""
+
+import signal
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import hvac
+import pytest
+from redbeat import RedBeatSchedulerEntry
+from redbeat.schedulers import ensure_conf, get_redis
+
+from sandbox.exchange.records import Call, Fault, FaultRule
+from sandbox.vault_access import ROLE, policy
+from tests.e2e.outage_stack import BY_HAND, SCHEDULED, System, running_system, send_signal
+from tests.e2e.processes import until
+from worker.app import RotatorApp
+from worker.policy.steps import Action, Result
+from worker.wiring import build_container
+
+pytestmark = [pytest.mark.e2e, pytest.mark.servers, pytest.mark.timeout(120)]
+
+API_CALLS = (Call.LIST, Call.DERIVE, Call.REVOKE)
+BRIEF = 2.0
+"""Seconds: long enough for several sweeps, and for a credential to become due."""
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[System]:
+    with running_system() as system:
+        yield system
+
+
+@pytest.fixture
+def system(shared: System) -> Iterator[System]:
+    """The one system of this module; after each test nothing may be wrong with it and it must be at work."""
+    yield shared
+    shared.wait_for_sweeps()
+    assert shared.faults() == []
+
+
+def stay(seconds: float) -> None:
+    """Let an outage last: there is nothing to poll for, since nothing may happen."""
+    end = time.monotonic() + seconds
+    until(lambda: time.monotonic() >= end, seconds + 5, "the end of the outage")
+
+
+# --- Redis
+
+
+def test_redis_stopped_and_started_is_told_once_by_each_beat_and_everything_goes_on(system: System) -> None:
+    system.stack.redis.stop()
+    stay(8)
+    system.stack.redis.start()
+    system.wait_for_rotations()
+    assert system.alerts("redis_unavailable") == {"": 2}
+
+
+def test_a_rotation_by_hand_needs_no_redis(system: System) -> None:
+    system.stack.redis.stop()
+    code, answer = system.rotator("rotate", BY_HAND)
+    system.stack.redis.start()
+    assert (code, answer["rotated"]) == (0, True)
+
+
+def test_a_rotation_by_hand_does_not_wait_long_for_a_redis_that_hangs(system: System) -> None:
+    with build_container(system.stack.settings) as container:
+        send_signal(system.stack.redis.pid, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            outcomes = container.engine.rotate(BY_HAND, requested=True)
+            took = time.monotonic() - began
+        finally:
+            send_signal(system.stack.redis.pid, signal.SIGCONT)
+    assert (outcomes[-1].action, outcomes[-1].result) == (Action.CLOSE, Result.DONE)
+    assert took < 8
+
+
+def test_redis_killed_and_restarted_empty_is_filled_again(system: System) -> None:
+    system.stack.redis.kill()
+    system.stack.redis.start()
+    system.wait_for_sweeps()
+
+
+def test_redis_emptied_is_filled_again(system: System) -> None:
+    system.redis.flushall()
+    system.wait_for_sweeps()
+
+
+def test_redis_full_and_given_memory_again(system: System) -> None:
+    system.redis.config_set("maxmemory", 1)
+    stay(BRIEF)
+    system.redis.config_set("maxmemory", 0)
+    system.wait_for_sweeps()
+
+
+def test_a_schedule_that_was_noted_before_the_clock_was_set_back_is_not_waited_for(system: System) -> None:
+    app = RotatorApp(lambda: system.stack.settings)
+    ensure_conf(app)
+    for name in app.conf.beat_schedule:
+        entry = RedBeatSchedulerEntry.from_key(RedBeatSchedulerEntry.generate_key(app, name), app=app)
+        entry.reschedule(last_run_at=datetime.now(UTC) + timedelta(hours=1))
+    get_redis(app).close()
+    app.close()
+    system.wait_for_sweeps()
+
+
+def test_an_entry_of_the_schedule_that_somebody_deleted_is_written_again(system: System) -> None:
+    key = "rotator:beat:revoke-expired-tokens"
+    system.redis.delete(key)
+    until(lambda: system.redis.exists(key) == 1, 20, "the entry")
+
+
+def test_connections_to_redis_that_are_cut_are_no_outage(system: System) -> None:
+    before = system.alerts("redis_unavailable")
+    system.redis.client_kill_filter(_type="normal", skipme=True)
+    system.wait_for_sweeps()
+    assert system.alerts("redis_unavailable") == before
+
+
+# --- Vault
+
+
+def test_nothing_is_derived_while_vault_is_sealed_and_it_is_told_once(system: System) -> None:
+    system.stack.vault.seal()
+    stay(1)
+    since = system.seq()
+    stay(7)
+    derived = system.derives(since)
+    system.stack.vault.unseal()
+    system.wait_for_rotations()
+    told = system.alerts("unreadable")
+    assert derived == 0
+    assert all(1 <= told[name] <= 2 for name in SCHEDULED), "each worker tells each credential once"
+
+
+def test_a_secret_that_was_derived_while_vault_sealed_itself_is_staged_afterwards(system: System) -> None:
+    system.stack.control.next_calls(Call.DERIVE, Fault.SLOW, seconds=1.5)
+    since = system.seq()
+    until(lambda: system.derives(since) > 0, 20, "a derive")
+    system.stack.vault.seal()
+    stay(2.5)
+    system.stack.vault.unseal()
+    token = system.stack.control.tokens()[-1]
+    name = (token.label or "").split("/", 1)[0]
+    until(lambda: system.journal(name).record_of(token.token_id) is not None, 20, "the token in the ledger")
+    record = system.journal(name).record_of(token.token_id)
+    assert record is not None
+    assert record.promoted_at is not None
+
+
+@pytest.mark.parametrize("status", [429, 472, 473, 503])
+def test_a_vault_that_does_not_serve_is_waited_for(system: System, status: int) -> None:
+    system.stack.front.answer(status)
+    stay(1)
+    since = system.seq()
+    stay(BRIEF)
+    derived = system.derives(since)
+    system.stack.front.answer(None)
+    assert derived == 0
+
+
+def test_a_credential_whose_path_is_denied_alerts_and_the_others_go_on(system: System) -> None:
+    hedger = system.stack.settings.credential("hedger")
+    whole = policy("worker", system.stack.settings.vault)
+    denied = f'path "{hedger.mount}/data/{hedger.path}" {{ capabilities = ["deny"] }}'
+    root = hvac.Client(url=system.stack.vault.addr, token=system.stack.vault.root_token.get_secret_value())
+    told = system.alerts("unreadable")
+    try:
+        root.sys.create_or_update_policy(ROLE, f"{whole}\n{denied}\n")
+        before = system.promotions()
+        until(lambda: system.promotions()["market-maker"] > before["market-maker"], 20, "a rotation of the other")
+        stay(BRIEF)
+        stuck = system.promotions()["hedger"] - before["hedger"]
+    finally:
+        root.sys.create_or_update_policy(ROLE, whole)
+        root.adapter.close()
+    system.wait_for_rotations()
+    assert stuck <= 1
+    assert "denied it: could not" in "".join(system.log(name) for name in ("worker-1", "worker-2"))
+    assert system.alerts("unreadable")["market-maker"] == told["market-maker"]
+
+
+# --- the exchange
+
+
+@pytest.mark.parametrize(
+    "fault, seconds",
+    [
+        (Fault.SLOW, 1.0),
+        (Fault.THROTTLE, 1.0),
+        (Fault.UNAVAILABLE, 1.0),
+        (Fault.HTML_ERROR, None),
+        (Fault.CUT_BEFORE, None),
+        (Fault.CUT_ANSWER, None),
+        (Fault.TRUNCATED_JSON, None),
+    ],
+)
+def test_an_exchange_that_misbehaves_is_waited_for(system: System, fault: Fault, seconds: float | None) -> None:
+    system.stack.control.set_faults(
+        FaultRule(fault=fault, call=call, percent=100, seconds=seconds) for call in API_CALLS
+    )
+    stay(BRIEF)
+    system.stack.control.use_faults("none")
+
+
+@pytest.mark.parametrize("age", [86_400.0, 5.0], ids=["empty", "cut short"])
+def test_a_list_that_is_not_whole_revokes_nothing_wrong(system: System, age: float) -> None:
+    system.stack.control.set_faults([FaultRule(fault=Fault.HIDE_NEW_TOKENS, call=Call.LIST, percent=100, seconds=age)])
+    stay(BRIEF)
+    system.stack.control.use_faults("none")
+
+
+def test_after_all_of_that_rotations_go_on_and_no_token_is_lost(system: System) -> None:
+    system.wait_for_rotations()
+    until(lambda: system.orphans() == (), 30, f"the end of the orphans {system.orphans()}")
