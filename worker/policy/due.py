@@ -7,12 +7,16 @@ Vault's meanings: `rotation_period` counts from the last promotion; `rotation_sc
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
 from config.schema import Policy
 from worker.journal import TokenRecord
+
+_REMEMBERED = 4096
+"""Answers about schedules that are kept: one sweep asks the same for each credential of an account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +68,27 @@ def spread_of(name: str, widest: timedelta) -> timedelta:
     return widest * (int.from_bytes(digest[:8]) / 2**64)
 
 
+def _whole_minute(moment: datetime) -> datetime:
+    return moment.replace(second=0, microsecond=0)
+
+
 def next_time(schedule: str, timezone: str, after: datetime) -> datetime:
     """Return the first scheduled time after that moment, UTC. Daylight saving neither skips nor doubles one."""
+    return _next_time(schedule, timezone, _whole_minute(after))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _next_time(schedule: str, timezone: str, after: datetime) -> datetime:
     return next(CronSim(schedule, after.astimezone(ZoneInfo(timezone)))).astimezone(UTC)
 
 
 def last_time(schedule: str, timezone: str, until: datetime) -> datetime | None:
     """Return the last scheduled time up to and including that moment, UTC, or None when there never was one."""
+    return _last_time(schedule, timezone, _whole_minute(until))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _last_time(schedule: str, timezone: str, until: datetime) -> datetime | None:
     zone = ZoneInfo(timezone)
     # The iterator leaves out its starting point and works in whole minutes.
     start = (until + timedelta(minutes=1)).astimezone(zone)

@@ -56,18 +56,6 @@ class CredentialFacts:
         """The journal's document without its version."""
         return self.journal.journal if self.journal else None
 
-    def knows(self, token: ListedToken) -> bool:
-        """Whether that listed token is one of this credential's: by id, or by the full label of one of its intents."""
-        journal = self.ledger
-        if journal is None:
-            return False
-        staged = journal.intent.token if journal.intent else None
-        return (
-            journal.owns_label(token.label)
-            or journal.record_of(token.token_id) is not None
-            or (staged is not None and staged.token_id == token.token_id)
-        )
-
     @property
     def served_token_id(self) -> str | None:
         """The token that services are served, or None when the path serves none of ours."""
@@ -98,6 +86,18 @@ class AccountFacts:
     credentials: tuple[CredentialFacts, ...]
     state: AccountState | None = None
     state_error: str | None = None
+
+    def strangers(self, tokens: TokenList) -> tuple[ListedToken, ...]:
+        """Return the listed tokens that no credential knows: neither by id nor by the full label of an intent."""
+        ids: set[str | None] = set()
+        labels: set[str | None] = set()
+        for journal in (one.ledger for one in self.credentials if one.ledger is not None):
+            ids.update(record.token_id for record in journal.ledger)
+            labels.update(journal.past_labels, (record.label for record in journal.ledger))
+            if journal.intent is not None:
+                labels.add(journal.intent.label)
+                ids.add(journal.intent.token.token_id if journal.intent.token else None)
+        return tuple(one for one in tokens.tokens if one.token_id not in ids and one.label not in labels)
 
     @property
     def unconfigured(self) -> tuple[str, ...]:

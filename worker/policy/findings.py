@@ -109,9 +109,7 @@ def _of_account(facts: AccountFacts, tokens: TokenList, state: AccountState, now
 def _of_strangers(facts: AccountFacts, tokens: TokenList) -> Iterator[Verdict]:
     if any(one.unreadable for one in facts.credentials):
         return  # whose a token is cannot be said before every journal was read
-    for token in tokens.tokens:
-        if any(one.knows(token) for one in facts.credentials):
-            continue
+    for token in facts.strangers(tokens):
         label = token.label or "(no label)"
         owner = next((one for one in facts.credentials if label.startswith(f"{one.credential.name}/")), None)
         if owner is not None:

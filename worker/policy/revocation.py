@@ -56,7 +56,7 @@ def _ordered(facts: CredentialFacts) -> Iterator[Step]:
 def _capped(facts: AccountFacts, tokens: TokenList, steps: Sequence[Step]) -> tuple[tuple[Step, ...], tuple[Hold, ...]]:
     """Return the steps within the account's cap for one sweep: orphans first, then the least recently tried."""
     guards = facts.settings.guards
-    ours = sum(any(one.knows(token) for one in facts.credentials) for token in tokens.tokens)
+    ours = len(tokens.tokens) - len(facts.strangers(tokens))
     cap = max(1, min(guards.max_revocations, int(guards.max_revocations_share * ours)))
     tried = {
         record.token_id: record.tried_at
@@ -238,11 +238,10 @@ def _strays(facts: CredentialFacts, journal: Journal, tokens: TokenList) -> Iter
 def _foreign(facts: AccountFacts, tokens: TokenList) -> Iterator[Hold]:
     if any(one.unreadable for one in facts.credentials):
         return  # whose it is cannot be said before every journal was read
-    for token in tokens.tokens:
-        if not any(one.knows(token) for one in facts.credentials):
-            label = token.label or "(no label)"
-            sentence = f"Token {label} of account {facts.account} is not ours; it is never touched."
-            yield Hold(facts.account, "", Reason.FOREIGN, sentence, token_id=token.token_id)
+    for token in facts.strangers(tokens):
+        label = token.label or "(no label)"
+        sentence = f"Token {label} of account {facts.account} is not ours; it is never touched."
+        yield Hold(facts.account, "", Reason.FOREIGN, sentence, token_id=token.token_id)
 
 
 def may_end(record: TokenRecord, answer: RevokeResult, facts: CredentialFacts, now: datetime) -> bool:
