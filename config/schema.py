@@ -39,12 +39,12 @@ class Policy(_Frozen):
     rotation_schedule: str | None = None
     rotation_timezone: str = "UTC"
     rotation_window: Duration | None = None
-    spread: float = Field(default=0.1, ge=0, le=0.5)
+    spread: float = Field(default=0.1, ge=0, le=0.5, strict=True)
     max_age: Duration = timedelta(days=14)
     grace: Duration = timedelta(hours=24)
     quiet_period: DurationOrZero = timedelta(hours=1)
     max_overlap: Duration = timedelta(days=3)
-    require_adoption: bool = True
+    require_adoption: bool = Field(default=True, strict=True)
     on_overlap: Literal["wait", "revoke"] = "wait"
     lastused_lag: DurationOrZero = timedelta(minutes=15)
     stale_after: Duration = timedelta(days=14)
@@ -97,9 +97,9 @@ class Credential(_Frozen):
 class Guards(_Frozen):
     """What keeps a mistaken list or plan from doing harm to a whole account."""
 
-    max_revocations: int = Field(default=10, ge=1)
-    max_revocations_share: float = Field(default=0.5, gt=0, le=1)
-    shrink_limit: float = Field(default=0.5, gt=0, le=1)
+    max_revocations: int = Field(default=10, ge=1, strict=True)
+    max_revocations_share: float = Field(default=0.5, gt=0, le=1, strict=True)
+    shrink_limit: float = Field(default=0.5, gt=0, le=1, strict=True)
     confirm_after: Duration = timedelta(minutes=5)
     foreign: Literal["report", "alert"] = "report"
 

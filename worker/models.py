@@ -86,7 +86,7 @@ class PathContent(StrEnum):
 
     EMPTY = "empty"  # never written (version 0)
     TOMBSTONE = "tombstone"  # our fence on a path that had nothing to serve
-    DOCUMENT = "document"  # a served document of ours
+    DOCUMENT = "document"  # a served document: ours, or (without a label) one that people put there
     FOREIGN = "foreign"  # anything else: another hand's data, or a deleted or destroyed latest version
 
 

@@ -23,7 +23,7 @@ ORDERED = frozenset({Reason.COMPROMISED.value, Reason.RETIRED.value, Reason.ORDE
 
 def plan_revocations(facts: AccountFacts, now: datetime) -> Plan:
     """Return REVOKE and DESTROY steps, what was ordered first, then orphans, and a hold for everything that waits."""
-    ordered = tuple(step for one in facts.credentials for step in _ordered(one))
+    ordered = tuple(step for one in facts.credentials for step in plan_ordered(one))
     hold = _account_hold(facts, now)
     if hold is not None or facts.tokens is None:
         return Plan(steps=ordered, holds=(hold,) if hold else ())
@@ -44,13 +44,25 @@ def _account_hold(facts: AccountFacts, now: datetime) -> Hold | None:
     return held_back(facts.account, "", ledger, freezes_of(facts.account, facts.state.freezes, ledger, now), now)
 
 
-def _ordered(facts: CredentialFacts) -> Iterator[Step]:
+def plan_ordered(facts: CredentialFacts) -> tuple[Step, ...]:
+    """Return what a person ordered and is not done yet: take a retired path out of service, revoke marked tokens.
+
+    The tombstone comes first: only versions before the latest are destroyed with their token.
+    """
     if facts.unreadable is not None or facts.ledger is None or facts.intent is not None:
-        return
+        return ()
+    served = facts.ledger.record_of(facts.served_token_id) if facts.served_token_id else None
+    steps = [_tombstone(facts, served)] if facts.ledger.retired_at and served else []
     for record in facts.ledger.ledger:
         if record.state is RecordState.REVOKING and record.revoking_reason in ORDERED:
             sentence = f"{record.label} is revoked at once, because a person ordered it ({record.revoking_reason})."
-            yield _step(facts, Action.REVOKE, Reason(record.revoking_reason), sentence, record, None)
+            steps.append(_step(facts, Action.REVOKE, Reason(record.revoking_reason), sentence, record, None))
+    return tuple(steps)
+
+
+def _tombstone(facts: CredentialFacts, served: TokenRecord) -> Step:
+    sentence = f"Credential {facts.credential.name} is retired; its path still serves {served.label} and is emptied."
+    return _step(facts, Action.RETIRE, Reason.RETIRED, sentence, served, None)
 
 
 def _capped(facts: AccountFacts, tokens: TokenList, steps: Sequence[Step]) -> tuple[tuple[Step, ...], tuple[Hold, ...]]:

@@ -90,6 +90,16 @@ class Reason(StrEnum):
     STALE_REVOKED = "stale_revoked"
     ORDERED = "ordered"
     FOREIGN = "foreign"
+    # a person's hand
+    ADOPTED = "adopted"
+    RECLAIMED = "reclaimed"
+    ROLLED_BACK = "rolled_back"
+    ALREADY_MANAGED = "already_managed"
+    NOTHING_TO_ADOPT = "nothing_to_adopt"
+    OTHER_TOKEN = "other_token"  # noqa: S105 - a reason code
+    SECRET_REFUSED = "secret_refused"  # noqa: S105 - a reason code
+    NO_PREDECESSOR = "no_predecessor"
+    NOTHING_LIVE = "nothing_live"
     # use
     STALE = "stale"
     UNUSED = "unused"

@@ -38,6 +38,16 @@ class _Served(BaseModel):
     write_id: str = Field(min_length=1)
 
 
+class _Bare(BaseModel):
+    # A secret that people put there: the two fields that services need, whatever else they keep beside them.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    token_id: str = Field(min_length=1)
+    secret: SecretStr = Field(min_length=1)
+
+
+_UNKNOWN_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
 _OTHER_FIELDS: Final = frozenset(_Served.model_fields) - {"token_id", "secret"} | {_TOMBSTONE}
 
 
@@ -72,7 +82,10 @@ def tombstone_data() -> dict[str, Any]:
 
 
 def parse_served(data: Mapping[str, Any] | None, fields: FieldNames) -> tuple[PathContent, ServedDocument | None]:
-    """Return what a version's data is, with the document when it is one of ours.
+    """Return what a version's data is, with the document when services can use it.
+
+    One without our write id was put there by people: its two fields alone count, its label and rotation id are empty
+    and its sequence is 0, so that it can be adopted and is never mistaken for ours.
 
     Args:
         data: None for a deleted or destroyed version.
@@ -87,6 +100,8 @@ def parse_served(data: Mapping[str, Any] | None, fields: FieldNames) -> tuple[Pa
         "token_id": data.get(fields.token_id),
         "secret": data.get(fields.secret),
     }
+    if WRITE_ID not in data:
+        return _parse_bare(renamed)
     try:
         served = _Served.model_validate(renamed)
     except ValidationError:
@@ -102,6 +117,25 @@ def parse_served(data: Mapping[str, Any] | None, fields: FieldNames) -> tuple[Pa
         promoted_at=served.promoted_at.astimezone(UTC),
         rotation_id=served.rotation_id,
         sequence=served.sequence,
+    )
+
+
+def _parse_bare(renamed: Mapping[str, Any]) -> tuple[PathContent, ServedDocument | None]:
+    try:
+        bare = _Bare.model_validate({name: renamed[name] for name in ("token_id", "secret")})
+    except ValidationError:
+        return PathContent.FOREIGN, None
+    return PathContent.DOCUMENT, ServedDocument(
+        token_id=bare.token_id,
+        secret=bare.secret,
+        scopes=(),
+        label="",
+        account="",
+        api_url="",
+        derived_at=_UNKNOWN_TIME,
+        promoted_at=_UNKNOWN_TIME,
+        rotation_id="",
+        sequence=0,
     )
 
 
