@@ -39,8 +39,9 @@ WIDTH: Final = 140
 QUICK_LANES: Final = 5
 FULL_LANES: Final = 8
 QUICK_NAMES: Final = 160
+PART_NAMES: Final = 640
 FULL_NAMES: Final = 1600
-"""Credentials that are made: one for each cell, and some to spare."""
+"""Credentials that are made: one for each cell, and some to spare. Making them takes a moment, so no more than needed."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -59,8 +60,8 @@ def main(*, seed: int, wanted: tuple[str, ...], quick: bool, subject: str, lanes
     halt = _halt_on_signals()
     # Piped, the table would be squeezed into 80 columns.
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
-    small = quick or bool(wanted) or only_list
-    names = [f"cell-{number:04}" for number in range(1, (QUICK_NAMES if small else FULL_NAMES) + 1)]
+    count = QUICK_NAMES if quick or only_list else PART_NAMES if wanted else FULL_NAMES
+    names = [f"cell-{number:04}" for number in range(1, count + 1)]
     try:
         with tempfile.TemporaryDirectory(prefix="rotator-chaos-") as folder:
             stack = open_stack(Path(folder) / "rotator.toml", names=names, seed=seed, interrupted=lambda: halt.asked)

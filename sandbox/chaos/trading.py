@@ -12,7 +12,7 @@ from config.schema import Credential
 from sandbox.stack import Stack
 from sandbox.trader import Counts, Source, Trader, VaultReader
 
-REREAD_SECONDS: Final = 0.9
+REREAD_SECONDS: Final = 1.8
 """Below half of the cells' grace, as the worker's documents ask of services; not more, so that a token that goes early
 is missed by somebody."""
 PAUSE_SECONDS: Final = 0.1
