@@ -41,7 +41,7 @@ FULL_LANES: Final = 8
 QUICK_NAMES: Final = 160
 PART_NAMES: Final = 640
 FULL_NAMES: Final = 1600
-"""Credentials that are made: one for each cell, and some to spare. Making them takes a moment, so no more than needed."""
+"""Credentials that are made: one for each cell, and some to spare. Making them takes a moment: no more than needed."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})

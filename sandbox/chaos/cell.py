@@ -17,7 +17,8 @@ from sandbox.chaos.trading import CellTrader, Desk
 from sandbox.chaos.waiting import Halt
 from sandbox.chaos.wire import Message
 
-REACH_SECONDS: Final = 15.0
+REACH_SECONDS: Final = 40.0
+READY_SECONDS: Final = 60.0
 IDLE_SECONDS: Final = 30.0
 SWEEP_SECONDS: Final = 0.4
 QUIET_SECONDS: Final = 0.4
@@ -140,7 +141,7 @@ class CellRun:
         lane = self._lane
         if self._cell.call.scenario is Scenario.START:
             lane.restart(lane.first)
-        self._halt.until(lambda: lane.first.ready() and lane.second.ready(), REACH_SECONDS * 4)
+        self._halt.until(lambda: lane.first.ready() and lane.second.ready(), READY_SECONDS)
         self._halt.until(lambda: lane.first.idle() and lane.second.idle(), IDLE_SECONDS)
         for slot in (lane.first, lane.second):
             slot.vault.forget()
