@@ -37,7 +37,7 @@ from worker.wiring import Container, build_container
 
 START_SECONDS: Final = 60.0
 PREPARE_SECONDS: Final = 20.0
-EXPIRES_SECONDS: Final = 10.0
+EXPIRES_SECONDS: Final = 30.0
 LONG_AGO: Final = timedelta(hours=1)
 """More than the rotation period: what was promoted then is due."""
 A_WHILE_AGO: Final = timedelta(minutes=10)
