@@ -30,8 +30,8 @@ class Scene:
 def fault_rules(percent: float = FAULT_PERCENT) -> tuple[FaultRule, ...]:
     """Return the sandbox's usual faults, each befalling that share of the calls that it is for.
 
-    A derive has six ways to end badly, so about six times the percentage of them do. What traders call is only ever
-    slow, at the usual rate: a refusal that a trader sees is then always the rotator's doing.
+    A derive has seven ways to end badly, so three in ten of them do at 5 %. What traders call is only ever slow, at the
+    usual rate: a refusal that a trader sees is then always the rotator's doing.
     """
     return tuple(
         rule if rule.call in _FROM_TRADERS else rule.model_copy(update={"percent": percent}) for rule in DEFAULT_RULES
