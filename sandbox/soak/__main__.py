@@ -60,7 +60,14 @@ def main(*, seconds: float, seed: int, every: float, as_json: bool, **counts: fl
         _say(f"seed {seed}: {len(blows)} blows in {seconds:.0f} s on {scene.credentials} credentials")
         try:
             with Stack(options, interrupted=signals.interrupted, hurry=signals.hurry) as stack:
-                summary = soak(stack, blows, seconds=seconds, say=_say, interrupted=signals.interrupted)
+                summary = soak(
+                    stack,
+                    blows,
+                    seconds=seconds,
+                    say=_say,
+                    interrupted=signals.interrupted,
+                    hurry=signals.hurry,
+                )
         except Interrupted:
             _say("Ended before everything had started.")
             sys.exit(1)

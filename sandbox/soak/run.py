@@ -38,7 +38,8 @@ class Soak:
         chronicle: takes down what happens.
         inspector: reads what Vault holds.
         say: is told what happens, a line at a time.
-        interrupted: when it answers True, the run is wound down at once.
+        interrupted: when it answers True, no more blows fall and the run is wound down.
+        hurry: when it answers True, nothing is waited for any more.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Soak:
         inspector: VaultInspector,
         say: Say,
         interrupted: Callable[[], bool],
+        hurry: Callable[[], bool],
     ) -> None:
         self._stack = stack
         self._waiting = sorted(blows, key=lambda blow: blow.at)
@@ -60,6 +62,7 @@ class Soak:
         self._inspector = inspector
         self._say = say
         self._interrupted = interrupted
+        self._hurry = hurry
         self._fallen: list[str] = []
         self._struck: list[Struck] = []
 
@@ -67,8 +70,7 @@ class Soak:
         """Let it run for that long and return what came of it.
 
         Raises:
-            StackError: a credential got no first token, so that there is nothing to soak.
-            ServerError: a server did not come back.
+            StackError: a credential got no first token, so that there is nothing to soak; or a blow went wrong.
             httpx.HTTPError: exchange or Vault could not be asked at the end.
         """
         self._await_first_tokens()
@@ -137,7 +139,7 @@ class Soak:
         deadline = time.monotonic() + SETTLE_SECONDS
         while True:
             wrong = self._look()
-            if wrong.clean or self._interrupted() or time.monotonic() > deadline:
+            if wrong.clean or self._hurry() or time.monotonic() > deadline:
                 return wrong
             self._raise_the_fallen(0.0)
             time.sleep(SETTLE_PAUSE)
@@ -187,7 +189,15 @@ def _lives_of_strays(tokens: Iterable[TokenEntry], promotions: Iterable[Promotio
             yield (token.revoked_at or datetime.now(UTC)) - token.created_at
 
 
-def soak(stack: Stack, blows: Iterable[Blow], *, seconds: float, say: Say, interrupted: Callable[[], bool]) -> Summary:
+def soak(
+    stack: Stack,
+    blows: Iterable[Blow],
+    *,
+    seconds: float,
+    say: Say,
+    interrupted: Callable[[], bool],
+    hurry: Callable[[], bool],
+) -> Summary:
     """Run a soak on a started stack; see `Soak.run`."""
     addr, token, settings = stack.vault.addr, stack.vault.root_token, stack.settings
     with (
@@ -203,4 +213,5 @@ def soak(stack: Stack, blows: Iterable[Blow], *, seconds: float, say: Say, inter
             inspector=inspector,
             say=say,
             interrupted=interrupted,
+            hurry=hurry,
         ).run(seconds)

@@ -4,15 +4,18 @@ import os
 import signal
 from collections.abc import Callable, Mapping
 
+import httpx
 import redis
+import requests
+from hvac.exceptions import VaultError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from sandbox.exchange.records import Call, Fault, FaultRule
 from sandbox.processes import Child
-from sandbox.servers import EmbeddedRedis, EmbeddedVault
+from sandbox.servers import EmbeddedRedis, EmbeddedVault, ServerError
 from sandbox.soak.blows import Blow, Kind
-from sandbox.stack import Stack
+from sandbox.stack import Stack, StackError
 
 _OURS = (Call.CAPABILITIES, Call.DERIVE, Call.LIST, Call.REVOKE)
 MAINTENANCE = tuple(FaultRule(fault=Fault.UNAVAILABLE, call=call, percent=100, seconds=1) for call in _OURS)
@@ -53,18 +56,26 @@ class Striker:
         }
 
     def begin(self, blow: Blow) -> None:
-        """Strike. Raises ServerError or httpx.HTTPError when the target does not even take the blow."""
+        """Strike; raises StackError when the target does not even take the blow."""
         self._down.add(blow.target)
-        self._acts[blow.kind][0](blow)
+        self._do(self._acts[blow.kind][0], blow)
 
     def end(self, blow: Blow) -> None:
-        """Make the target whole again; raises ServerError when it does not come back."""
-        self._acts[blow.kind][1](blow)
+        """Make the target whole again; raises StackError when it does not come back."""
+        self._do(self._acts[blow.kind][1], blow)
         self._down.discard(blow.target)
 
     def fallen(self) -> tuple[Child, ...]:
         """Return the processes that ended although no blow lies on them."""
         return tuple(child for child in self._stack.children.ended() if child.name not in self._down)
+
+    @staticmethod
+    def _do(act: Act, blow: Blow) -> None:
+        try:
+            act(blow)
+        except (ServerError, httpx.HTTPError, requests.RequestException, VaultError, redis.RedisError) as error:
+            # Only the kind of failure: what the libraries write may hold a token or a password.
+            raise StackError(f"{blow} went wrong by itself ({type(error).__name__}); try again") from None
 
     def _child(self, name: str) -> Child:
         return next(child for child in self._stack.children if child.name == name)
