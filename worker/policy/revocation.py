@@ -110,13 +110,12 @@ def _superseded(
         return _step(facts, Action.REVOKE, Reason.AGE_OVER, sentence, record, listed)
     overlap_over = overlap >= policy.max_overlap
     if listed is None:
-        # Absence proves nothing by itself: lists may lag or be cut short. Only the exchange's own answer ends it.
-        if overlap_over:
-            sentence = f"{since}; it is in no list any more, and the exchange is asked to confirm that it is gone."
-            return _step(facts, Action.REVOKE, Reason.OVERLAP_OVER, sentence, record, None)
-        return _hold(
-            facts, Reason.NOT_LISTED, f"{since}, but it is not in the list; it is asked for later.", record=record
+        # A list may lag or be cut short, so whether anybody uses the token is unknown, and max_overlap does not waive
+        # quiet. Past max_age the exchange is asked, and its own answer ends the entry.
+        sentence = (
+            f"{since}, but it is not in the list, so whether it is in use is unknown; it is asked for at max_age."
         )
+        return _hold(facts, Reason.NOT_LISTED, sentence, record=record)
     last = listed.last_used_at
     quiet_for = policy.quiet_period + policy.lastused_lag
     if last is not None and now - last < quiet_for:

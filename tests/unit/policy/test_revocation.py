@@ -60,9 +60,9 @@ REVOKES = [
         Reason.AGE_OVER,
     ),
     (
-        "it is in no list past max_overlap, so the exchange is asked",
-        pair(superseded=ago(days=3), listed_old=False),
-        Reason.OVERLAP_OVER,
+        "it is in no list and older than max_age, so the exchange is asked",
+        pair(superseded=ago(days=3), derived=ago(days=15), listed_old=False),
+        Reason.AGE_OVER,
     ),
 ]
 
@@ -114,6 +114,12 @@ WAITS = [
         "only our own verify call used its successor",
         pair(superseded=ago(hours=25), old_used=ago(hours=26), new_used=ago(hours=25)),
         Reason.NOT_ADOPTED_YET,
+        Severity.INFO,
+    ),
+    (
+        "it is missing from the list past max_overlap: unlisted is unknown, not quiet",
+        pair(superseded=ago(days=3), new_used=ago(minutes=5), listed_old=False),
+        Reason.NOT_LISTED,
         Severity.INFO,
     ),
     (
