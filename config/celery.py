@@ -23,6 +23,9 @@ def _broker(settings: Settings) -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         # For ever: a worker that gave up would have to be restarted by a person after a long outage.
         "broker_connection_max_retries": None,
+        # Redis that is full, or a replica that may not be written, refuses single commands on a connection that is
+        # well. Without this such a refusal ends the worker, which happens when a wake-up is taken from a full Redis.
+        "broker_channel_error_retry": True,
         "broker_transport_options": {
             # Past this an unacknowledged task runs again, beside itself. Tasks are acknowledged when taken, so it
             # only bounds how long a task lost between Redis and a worker stays lost.

@@ -1,5 +1,6 @@
 """A real worker and real beats on a real Redis: they start, show signs of life, hand over, and end when told to."""
 
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ import pytest
 import redis
 from pydantic import SecretStr
 
+from config.celery import QUEUE
 from sandbox.processes import Child, Children
 from sandbox.servers import EmbeddedRedis, free_port
 from worker.heartbeat import HEARTBEAT_FILE
@@ -19,6 +21,8 @@ pytestmark = pytest.mark.servers
 LOCK = "rotator:beat::lock"
 CELERY = (sys.executable, "-m", "celery", "--quiet", "--app", "worker.app")
 PATIENCE = 45.0
+FULL = ("OutOfMemoryError", "ExecAbortError")
+"""Of which the worker's log names one when a full Redis refuses a command."""
 
 CONFIG = """
 [schedule]
@@ -127,3 +131,28 @@ def test_a_worker_outlives_a_restart_of_redis(processes: Processes, own_redis: E
     seen = worker.log.read_text().count("Connected to")
     assert eventually(lambda: worker.log.read_text().count("Connected to") > seen), worker.log.read_text()
     assert worker.exit_code is None
+
+
+def test_a_worker_that_takes_a_wake_up_while_redis_is_full_lives_and_works_on(
+    processes: Processes, client: redis.Redis
+) -> None:
+    worker, beat = processes.worker(), processes.beat("beat")
+
+    def rotations() -> int:
+        return worker.log.read_text().count("rotate_credential")
+
+    def refused() -> bool:
+        return any(one in worker.log.read_text() for one in FULL)
+
+    assert eventually(lambda: rotations() > 0), beat.log.read_text()
+    # What is queued while the worker stands still is taken when Redis is full: popping needs no memory, and noting
+    # that it was taken does.
+    worker.send(signal.SIGSTOP)
+    assert eventually(lambda: client.exists(QUEUE) == 1), beat.log.read_text()
+    client.config_set("maxmemory", 1)
+    worker.send(signal.SIGCONT)
+    assert eventually(lambda: worker.exit_code is not None or refused()), worker.log.read_text()
+    client.config_set("maxmemory", 0)
+    seen = rotations()
+    assert eventually(lambda: worker.exit_code is not None or rotations() > seen), worker.log.read_text()
+    assert worker.exit_code is None, worker.log.read_text()
