@@ -54,7 +54,7 @@ class StagedToken(_Frozen):
 class Intent(_Frozen):
     """One attempt under way. `expected_version` is the consumers' version that the promote will CAS against."""
 
-    kind: Literal["rotation"] = "rotation"
+    kind: Literal["rotation", "emergency", "rollback"] = "rotation"
     rotation_id: str
     label: str
     reason: str
@@ -79,8 +79,15 @@ class RecordState(StrEnum):
     REVOKED = "revoked"
 
 
+_LIVE = frozenset({RecordState.CURRENT, RecordState.SUPERSEDED, RecordState.ABANDONED})
+
+
 class TokenRecord(_Frozen):
-    """One token this worker made, or one label it asked for (`token_id` None: an answer that never came)."""
+    """One token this worker made or took over, or one label it asked for (`token_id` None: the answer never came).
+
+    `adopted_as` is the label that an adopted token carries at the exchange; `label` is then only our name for it, so
+    that other tokens of that label are never taken for ours. `tried_at` is when its revocation was last tried.
+    """
 
     rotation_id: str
     label: str
@@ -95,6 +102,8 @@ class TokenRecord(_Frozen):
     revoking_reason: str | None = None
     revoked_at: AwareDatetime | None = None
     windows: tuple[VerifyWindow, ...] = ()
+    tried_at: AwareDatetime | None = None
+    adopted_as: str | None = None
     last_used_by_others: AwareDatetime | None = None
     secret_destroyed: bool = False
 
@@ -111,14 +120,6 @@ class Failures(_Frozen):
     last_reason: str | None = None
 
 
-class StaleFlag(_Frozen):
-    """A stale verdict that has begun and was announced."""
-
-    kind: Literal["stale", "unused"]
-    token_id: str
-    since: AwareDatetime
-
-
 class Journal(_Frozen):
     """Everything durable about one credential. `sequence` counts this document's writes."""
 
@@ -132,7 +133,7 @@ class Journal(_Frozen):
     ledger: tuple[TokenRecord, ...] = ()
     past_labels: tuple[str, ...] = ()
     failures: Failures = Failures()
-    stale_flag: StaleFlag | None = None
+    retired_at: AwareDatetime | None = None
 
     @property
     def location(self) -> PathLocation:
@@ -182,8 +183,9 @@ def open_intent(
     reason: str,
     now: datetime,
     expected_version: int,
+    kind: Literal["rotation", "emergency", "rollback"] = "rotation",
 ) -> Journal:
-    """Return the journal with a rotation's intent; raises JournalFullError when it nears Vault's entry size."""
+    """Return the journal with an intent of that kind; raises JournalFullError when it nears Vault's entry size."""
     if journal.intent is not None:
         raise ValueError(f"{journal.credential}: intent {journal.intent.rotation_id} is still open")
     compacted = _compact(journal)
@@ -193,6 +195,7 @@ def open_intent(
             f"{JOURNAL_LIMIT_BYTES} bytes. No rotation is started; revoke or clear what its ledger still holds open."
         )
     intent = Intent(
+        kind=kind,
         rotation_id=rotation_id,
         label=label,
         scopes=scopes,
@@ -234,23 +237,32 @@ def close(journal: Journal, *, promoted_version: int, promoted_at: datetime, now
     intent = _open(journal)
     if intent.token is None:
         raise ValueError(f"{journal.credential}: rotation {intent.rotation_id} was closed before it was staged")
-    current = TokenRecord(
+    known = journal.record_of(intent.token.token_id) or TokenRecord(
         rotation_id=intent.rotation_id,
         label=intent.label,
         state=RecordState.CURRENT,
         token_id=intent.token.token_id,
         derived_at=intent.token.derived_at,
+    )
+    current = _copy(
+        known,
+        state=RecordState.CURRENT,
         promoted_at=promoted_at,
         promoted_version=promoted_version,
-        windows=_closed(intent.windows, now),
+        superseded_at=None,
+        windows=(*known.windows, *_closed(intent.windows, now)),
     )
-    ledger = tuple(
-        _copy(record, state=RecordState.SUPERSEDED, superseded_at=promoted_at)
-        if record.state is RecordState.CURRENT
-        else record
-        for record in journal.ledger
-    )
+    others = (record for record in journal.ledger if record.token_id is None or record.token_id != current.token_id)
+    ledger = tuple(_overtaken(record, intent.kind, promoted_at, now) for record in others)
     return _next(journal, intent=None, ledger=(*ledger, current), failures=Failures())
+
+
+def _overtaken(record: TokenRecord, kind: str, promoted_at: datetime, now: datetime) -> TokenRecord:
+    if kind == "emergency" and record.token_id is not None and record.state in _LIVE:
+        return _copy(record, state=RecordState.REVOKING, revoking_at=now, revoking_reason="compromised")
+    if record.state is RecordState.CURRENT:
+        return _copy(record, state=RecordState.SUPERSEDED, superseded_at=promoted_at)
+    return record
 
 
 def abandon(journal: Journal, *, reason: str, now: datetime, retry_at: datetime | None = None) -> Journal:
@@ -263,6 +275,10 @@ def abandon(journal: Journal, *, reason: str, now: datetime, retry_at: datetime 
         retry_at: before which no further attempt is made unless a person asks for one.
     """
     intent = _open(journal)
+    failures = Failures(count=journal.failures.count + 1, last_at=now, retry_at=retry_at, last_reason=reason)
+    if intent.kind == "rollback":
+        # Nothing was derived: its token is the predecessor, which stays what it is.
+        return _next(journal, intent=None, failures=failures)
     record = TokenRecord(
         rotation_id=intent.rotation_id,
         label=intent.label,
@@ -272,7 +288,6 @@ def abandon(journal: Journal, *, reason: str, now: datetime, retry_at: datetime 
         abandoned_at=now,
         windows=_closed(intent.windows, now),
     )
-    failures = Failures(count=journal.failures.count + 1, last_at=now, retry_at=retry_at, last_reason=reason)
     return _next(journal, intent=None, ledger=(*journal.ledger, record), failures=failures)
 
 
@@ -302,6 +317,7 @@ def mark_revoking(
         state=RecordState.REVOKING,
         revoking_at=known.revoking_at or now,
         revoking_reason=reason,
+        tried_at=now,
         last_used_by_others=last_used_by_others or known.last_used_by_others,
     )
     return _next(journal, ledger=_with(journal.ledger, marked))
@@ -321,16 +337,23 @@ def end_record(journal: Journal, *, token_id: str, now: datetime, secret_destroy
     return _next(journal, ledger=_with(journal.ledger, ended))
 
 
+def note_own_call(journal: Journal, token_id: str, *, opened_at: datetime, closed_at: datetime) -> Journal:
+    """Return the journal with one more window in which our own call may move that token's `lastUsedAt`."""
+    if journal.intent is not None:
+        raise ValueError(f"{journal.credential}: an open intent's journal belongs to its rotation")
+    window = VerifyWindow(opened_at=opened_at, closed_at=closed_at)
+    ledger = tuple(
+        _copy(record, windows=(*record.windows, window)) if record.token_id == token_id else record
+        for record in journal.ledger
+    )
+    return _next(journal, ledger=ledger)
+
+
 def forget_failures(journal: Journal) -> Journal:
     """Return the journal with its failures forgotten, as a person who resumes a parked credential asks for."""
     if journal.intent is not None:
         raise ValueError(f"{journal.credential}: an open intent's journal belongs to its rotation")
     return _next(journal, failures=Failures())
-
-
-def set_stale_flag(journal: Journal, flag: StaleFlag | None) -> Journal:
-    """Return the journal with a stale verdict begun (or ended, with None)."""
-    return _next(journal, stale_flag=flag)
 
 
 def _open(journal: Journal) -> Intent:

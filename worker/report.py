@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from config.schema import Policy
 from worker.journal import Journal, RecordState, TokenRecord
 from worker.models import ListedToken, Severity, TokenList
+from worker.policy.due import judge_due
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.steps import Hold, Plan, Reason
 from worker.policy.usage import used_by_others
@@ -60,8 +61,17 @@ class IntentView(_View):
 class StaleView(_View):
     """The stale verdict that was announced."""
 
-    kind: Literal["stale", "unused"]
+    kind: str
     since: datetime
+
+
+class FlagView(_View):
+    """One verdict that began, was announced, and lasts."""
+
+    kind: str
+    since: datetime
+    severity: Severity
+    token_id: str | None = None
 
 
 class HoldView(_View):
@@ -91,7 +101,8 @@ class CredentialView(_Watched):
     name: str
     account: str
     path: str
-    rotation_period: timedelta
+    rotation_period: timedelta | None
+    rotation_schedule: str | None = None
     max_age: timedelta
     age: timedelta | None = None
     promoted_at: datetime | None = None
@@ -100,6 +111,7 @@ class CredentialView(_Watched):
     tokens: tuple[TokenView, ...] = ()
     intent: IntentView | None = None
     stale: StaleView | None = None
+    flags: tuple[FlagView, ...] = ()
     failures: int = 0
     unreadable: str | None = None
 
@@ -108,7 +120,7 @@ class CredentialView(_Watched):
         """Whether anything about it is abnormal."""
         orphans = any(token.state is TokenState.ORPHAN for token in self.tokens)
         overdue = self.age is not None and self.age > self.max_age
-        return bool(self.alerts or self.stale or self.failures or orphans or overdue or self.unreadable)
+        return bool(self.alerts or self.flags or self.failures or orphans or overdue or self.unreadable)
 
 
 class AccountView(_Watched):
@@ -186,24 +198,33 @@ def _credential(
 ) -> CredentialView:
     settings, journal, current = facts.credential, facts.ledger, facts.current
     promoted_at = current.promoted_at if current else None
-    flag = journal.stale_flag if journal else None
+    flags = tuple(_flags(facts))
+    stale = next((one for one in flags if one.kind in {Reason.STALE, Reason.UNUSED}), None)
     return CredentialView(
         name=settings.name,
         account=settings.account,
         path=f"{settings.mount}/{settings.path}",
         rotation_period=settings.policy.rotation_period,
+        rotation_schedule=settings.policy.rotation_schedule,
         max_age=settings.policy.max_age,
         age=now - promoted_at if promoted_at else None,
         promoted_at=promoted_at,
-        due_at=promoted_at + settings.policy.rotation_period if promoted_at else None,
+        due_at=judge_due(settings.name, settings.policy, promoted_at, now).next_at if promoted_at else None,
         current_token_id=current.token_id if current else None,
         tokens=tuple(_tokens(facts, journal, tokens)) if journal else (),
         intent=_intent(facts),
-        stale=StaleView(kind=flag.kind, since=flag.since) if flag else None,
+        stale=StaleView(kind=stale.kind, since=stale.since) if stale else None,
+        flags=flags,
         failures=journal.failures.count if journal else 0,
         unreadable=facts.unreadable,
         holds=_holds(holds, settings.account, settings.name),
     )
+
+
+def _flags(facts: CredentialFacts) -> Iterator[FlagView]:
+    for flag in facts.state.ledger.flags if facts.state else ():
+        if flag.credential == facts.credential.name:
+            yield FlagView(kind=flag.kind, since=flag.since, severity=flag.severity, token_id=flag.token_id)
 
 
 def _intent(facts: CredentialFacts) -> IntentView | None:

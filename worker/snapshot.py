@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from config.schema import Credential, Settings
 from worker.errors import RotatorError, UnknownNameError
 from worker.models import PathLocation, TokenList
-from worker.policy.facts import AccountFacts, CredentialFacts
-from worker.ports import Clock, ConsumersStore, Exchange, JournalStore
+from worker.policy.facts import AccountFacts, AccountState, CredentialFacts
+from worker.ports import AccountLedgers, Clock, ConsumersStore, Exchange, JournalStore
 
 
 class Gatherer:
@@ -24,12 +24,14 @@ class Gatherer:
         exchanges: Mapping[str, Exchange],
         consumers: ConsumersStore,
         journals: JournalStore,
+        accounts: AccountLedgers,
         clock: Clock,
     ) -> None:
         self._settings = settings
         self._exchanges = exchanges
         self._consumers = consumers
         self._journals = journals
+        self._accounts = accounts
         self._clock = clock
 
     def settings_of(self, name: str) -> Credential:
@@ -42,7 +44,9 @@ class Gatherer:
 
     def credential(self, name: str) -> CredentialFacts:
         """Return the facts of one credential; raises UnknownNameError alone."""
-        return self._read(self.settings_of(name))
+        credential = self.settings_of(name)
+        state, error = self._state(credential.account)
+        return self._read(credential, state, error)
 
     def account(self, name: str) -> AccountFacts:
         """Return the facts of one account and all its credentials; raises UnknownNameError alone."""
@@ -61,21 +65,32 @@ class Gatherer:
         except RotatorError:
             vault_time = None
         vault_read_at = self._clock.now()
+        state, state_error = self._state(name)
         return AccountFacts(
-            account=name,
+            settings=self._settings.account(name),
             tokens=tokens,
             list_error=list_error,
             listed_at=listed_at,
             vault_time=vault_time,
             vault_read_at=vault_read_at,
-            credentials=tuple(self._read(one) for one in self._settings.credentials_of(name)),
+            credentials=tuple(self._read(one, state, state_error) for one in self._settings.credentials_of(name)),
+            state=state,
+            state_error=state_error,
         )
 
-    def _read(self, credential: Credential) -> CredentialFacts:
+    def _state(self, account: str) -> tuple[AccountState | None, str | None]:
+        try:
+            return AccountState(self._accounts.read(account), self._settings.freezes), None
+        except RotatorError as error:
+            return None, str(error)
+
+    def _read(self, credential: Credential, state: AccountState | None, error_of_state: str | None) -> CredentialFacts:
+        if state is None:
+            return CredentialFacts(credential, None, None, unreadable=error_of_state)
         location = PathLocation(credential.mount, credential.path)
         try:
             journal = self._journals.read(location)
             path = self._consumers.read(location)
         except RotatorError as error:
             return CredentialFacts(credential, None, None, unreadable=str(error))
-        return CredentialFacts(credential, journal, path)
+        return CredentialFacts(credential, journal, path, state=state)

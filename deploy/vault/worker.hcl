@@ -23,6 +23,15 @@ path "rotator/data/journal/*" {
   capabilities = ["create", "read", "update"]
 }
 
+# What is durable about whole accounts: pauses, freezes, the last list, announced verdicts. No secret is in it.
+path "rotator/data/account/*" {
+  capabilities = ["create", "read", "update"]
+}
+
+path "rotator/metadata/account/*" {
+  capabilities = ["create", "read"]
+}
+
 path "rotator/metadata/journal/*" {
   capabilities = ["create", "read"]
 }

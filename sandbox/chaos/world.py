@@ -17,6 +17,7 @@ flag_every = "1h"
 
 [defaults]
 rotation_period = "30m"      # what is due is made so by hand: nothing becomes due by itself during a cell
+spread = 0.0
 max_age = "3h"
 max_overlap = "25m"
 grace = "4s"                 # the trader reads Vault every 1.8 s

@@ -172,7 +172,7 @@ class System:
         for name in SCHEDULED:
             journal = self.inspector.journals()[name]
             times = sorted(one.promoted_at for one in journal.ledger if one.promoted_at) if journal else []
-            period = self.stack.settings.credential(name).policy.rotation_period
+            period = self.stack.settings.credential(name).policy.nominal_period
             for earlier, later in pairwise(times):
                 if later - earlier < period - timedelta(seconds=0.5):
                     yield f"{name} was rotated at {earlier} and again at {later}"

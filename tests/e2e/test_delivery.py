@@ -135,7 +135,7 @@ def test_wake_ups_that_arrive_late_and_all_at_once_make_one_token(system: System
         for _ in range(30):
             for task, args in ROTATIONS:
                 app.send_task(task, args=args)
-        period = system.stack.settings.credential(SCHEDULED[0]).policy.rotation_period.total_seconds()
+        period = system.stack.settings.credential(SCHEDULED[0]).policy.nominal_period.total_seconds()
         due = time.monotonic() + period
         until(lambda: time.monotonic() >= due, period + 5, "the next due date")
     finally:

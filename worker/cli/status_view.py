@@ -39,7 +39,8 @@ def print_status(report: Report) -> None:
 
 def _credential_row(view: CredentialView, now: datetime) -> tuple[str | Text, ...]:
     age = span(view.age) if view.age is not None else "-"
-    return view.name, f"{age} / {span(view.rotation_period)}", ago(view.due_at, now, never="now"), _state(view)
+    period = span(view.rotation_period) if view.rotation_period else view.rotation_schedule
+    return view.name, f"{age} / {period}", ago(view.due_at, now, never="now"), _state(view)
 
 
 def _state(view: CredentialView) -> Text:

@@ -11,14 +11,16 @@ from datetime import timedelta
 
 from config.schema import ROTATION_ID_LENGTH, Settings
 from worker.engine.flagging import flag_account
+from worker.engine.observing import observe_account, probe_account
 from worker.engine.resuming import resume_credential
 from worker.engine.revoking import revoke_account
 from worker.engine.rotating import Rotation
 from worker.engine.world import Recorder, World
 from worker.models import Severity
+from worker.policy.observation import observed
 from worker.policy.plan import plan_flags, plan_revocations, plan_rotation
 from worker.policy.steps import Action, Outcome, Reason, Result
-from worker.ports import Clock, ConsumersStore, Exchange, JournalStore, Leases, OutcomeSink
+from worker.ports import AccountLedgers, Clock, ConsumersStore, Exchange, JournalStore, Leases, OutcomeSink
 from worker.snapshot import Gatherer
 
 __all__ = ["Engine", "random_rotation_id"]
@@ -44,6 +46,7 @@ class Engine:
         exchanges: Mapping[str, Exchange],
         consumers: ConsumersStore,
         journals: JournalStore,
+        accounts: AccountLedgers,
         leases: Leases,
         outcomes: OutcomeSink,
         clock: Clock,
@@ -56,6 +59,7 @@ class Engine:
         self._exchanges = exchanges
         self._consumers = consumers
         self._journals = journals
+        self._accounts = accounts
         self._leases = leases
         self._outcomes = outcomes
         self._clock = clock
@@ -111,16 +115,20 @@ class Engine:
         with self._leases.hold(f"revoke:{account}", self._account_lease()) as held:
             if not held:
                 return recorder.outcomes
-            facts = self._gatherer.account(account)
+            world = self._world(account, recorder)
+            facts = observe_account(world, self._gatherer.account(account))
+            if facts is None:
+                return recorder.outcomes
+            facts = probe_account(world, facts)
             plan = plan_revocations(facts, self._clock.now())
             recorder.holds(plan.holds)
-            revoke_account(self._world(account, recorder), facts, plan.steps)
+            revoke_account(world, facts, plan.steps)
         return recorder.outcomes
 
     def flag(self, account: str) -> tuple[Outcome, ...]:
         """Begin and end the stale verdicts of an account; raises UnknownNameError for an unknown account."""
         recorder = Recorder(self._outcomes, self._clock)
-        facts = self._gatherer.account(account)
+        facts = observed(self._gatherer.account(account), self._clock.now())
         plan = plan_flags(facts, self._clock.now())
         if facts.tokens is None:
             sentence = f"Staleness in account {account} cannot be judged: {facts.list_error}"
@@ -138,6 +146,7 @@ class Engine:
             exchange=self._exchanges[account],
             consumers=self._consumers,
             journals=self._journals,
+            accounts=self._accounts,
             clock=self._clock,
             recorder=recorder,
             jitter=self._jitter,

@@ -111,6 +111,7 @@ class Rotation:
             reason=step.reason.value,
             now=self._world.clock.now(),
             expected_version=path.version if path else 0,
+            kind="emergency" if step.reason is Reason.COMPROMISED else "rotation",
         )
         self._journal = self._world.journals.write(self._location, intended, cas=version)
         return self._journal

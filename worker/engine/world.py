@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from worker.errors import ConflictError, RotatorError, TransientError
 from worker.models import Severity
 from worker.policy.steps import Action, Hold, Outcome, Reason, Result, Step
-from worker.ports import Clock, ConsumersStore, Exchange, JournalStore, OutcomeSink
+from worker.ports import AccountLedgers, Clock, ConsumersStore, Exchange, JournalStore, OutcomeSink
 
 
 class Recorder:
@@ -120,6 +120,7 @@ class World:
     exchange: Exchange
     consumers: ConsumersStore
     journals: JournalStore
+    accounts: AccountLedgers
     clock: Clock
     recorder: Recorder
     jitter: Callable[[], float]

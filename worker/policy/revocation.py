@@ -4,41 +4,107 @@ Rules in docs/architecture.md: only tokens of our ledger or with the full label 
 that Vault serves; superseded ones after grace *and* when use proves the cut-over.
 """
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 from worker.journal import Journal, RecordState, TokenRecord
 from worker.models import ListedToken, RevokeResult, Severity, TokenList
+from worker.policy.due import age_of
 from worker.policy.facts import AccountFacts, CredentialFacts
+from worker.policy.guards import freezes_of, held_back
 from worker.policy.safety import account_hold, hands_off
 from worker.policy.steps import Action, Hold, Plan, Reason, Step
-from worker.policy.usage import is_adopted, used_by_others
+from worker.policy.usage import is_adopted, stale_verdict, used_by_others
 from worker.policy.wording import span
 
-_FIRST = (Reason.ORPHAN, Reason.REVOKE_UNFINISHED)
+ORDERED = frozenset({Reason.COMPROMISED.value, Reason.RETIRED.value, Reason.ORDERED.value})
+"""Why a person has a token revoked at once: no grace, freeze, pause, list or cap stands in the way."""
 
 
 def plan_revocations(facts: AccountFacts, now: datetime) -> Plan:
-    """Return REVOKE and DESTROY steps, orphans first, and a hold for everything that waits."""
+    """Return REVOKE and DESTROY steps, what was ordered first, then orphans, and a hold for everything that waits."""
+    ordered = tuple(step for one in facts.credentials for step in plan_ordered(one))
+    hold = _account_hold(facts, now)
+    if hold is not None or facts.tokens is None:
+        return Plan(steps=ordered, holds=(hold,) if hold else ())
+    verdicts = [verdict for one in facts.credentials for verdict in _of_credential(one, facts.tokens, now)]
+    steps, held = _capped(facts, facts.tokens, [one for one in verdicts if isinstance(one, Step)])
+    holds = tuple(one for one in verdicts if isinstance(one, Hold))
+    return Plan((*ordered, *steps), (*holds, *held, *_foreign(facts, facts.tokens)))
+
+
+def _account_hold(facts: AccountFacts, now: datetime) -> Hold | None:
     tolerance = min((one.credential.policy.max_clock_skew for one in facts.credentials), default=None)
     if tolerance is None:
-        return Plan()
+        return None
     hold = account_hold(facts, tolerance)
-    if hold is not None or facts.tokens is None:
-        return Plan(holds=(hold,) if hold else ())
-    verdicts: list[Step | Hold] = []
-    for one in facts.credentials:
-        verdicts.extend(_of_credential(one, facts.tokens, now))
-    verdicts.extend(_foreign(facts, facts.tokens))
-    steps = sorted(
-        (verdict for verdict in verdicts if isinstance(verdict, Step)),
-        key=lambda step: (_FIRST.index(step.reason) if step.reason in _FIRST else len(_FIRST), step.token_id or ""),
+    if hold is not None or facts.state is None:
+        return hold
+    ledger = facts.state.ledger
+    return held_back(facts.account, "", ledger, freezes_of(facts.account, facts.state.freezes, ledger, now), now)
+
+
+def plan_ordered(facts: CredentialFacts) -> tuple[Step, ...]:
+    """Return what a person ordered and is not done yet: take a retired path out of service, revoke marked tokens.
+
+    The tombstone comes first: only versions before the latest are destroyed with their token.
+    """
+    if facts.unreadable is not None or facts.ledger is None or facts.intent is not None:
+        return ()
+    served = facts.ledger.record_of(facts.served_token_id) if facts.served_token_id else None
+    steps = [_tombstone(facts, served)] if facts.ledger.retired_at and served else []
+    for record in facts.ledger.ledger:
+        if record.state is RecordState.REVOKING and record.revoking_reason in ORDERED:
+            sentence = f"{record.label} is revoked at once, because a person ordered it ({record.revoking_reason})."
+            steps.append(_step(facts, Action.REVOKE, Reason(record.revoking_reason), sentence, record, None))
+    return tuple(steps)
+
+
+def _tombstone(facts: CredentialFacts, served: TokenRecord) -> Step:
+    sentence = f"Credential {facts.credential.name} is retired; its path still serves {served.label} and is emptied."
+    return _step(facts, Action.RETIRE, Reason.RETIRED, sentence, served, None)
+
+
+def _capped(facts: AccountFacts, tokens: TokenList, steps: Sequence[Step]) -> tuple[tuple[Step, ...], tuple[Hold, ...]]:
+    """Return the steps within the account's cap for one sweep: orphans first, then the least recently tried."""
+    guards = facts.settings.guards
+    ours = len(tokens.tokens) - len(facts.strangers(tokens))
+    cap = max(1, min(guards.max_revocations, int(guards.max_revocations_share * ours)))
+    tried = {
+        record.token_id: record.tried_at
+        for one in facts.credentials
+        for record in (one.ledger.ledger if one.ledger else ())
+        if record.tried_at is not None
+    }
+    revokes = sorted(
+        (step for step in steps if step.action is Action.REVOKE),
+        key=lambda step: (
+            step.reason is not Reason.ORPHAN,
+            tried.get(step.token_id) or _LONG_AGO,
+            step.token_id or "",
+        ),
     )
-    return Plan(tuple(steps), tuple(verdict for verdict in verdicts if isinstance(verdict, Hold)))
+    destroys = sorted(
+        (step for step in steps if step.action is not Action.REVOKE), key=lambda step: step.token_id or ""
+    )
+    held = tuple(
+        Hold(
+            step.account,
+            step.credential,
+            Reason.CAPPED,
+            f"{step.label} waits for a later sweep: at most {cap} tokens of an account are revoked in one.",
+            token_id=step.token_id,
+        )
+        for step in revokes[cap:]
+    )
+    return (*revokes[:cap], *destroys), held
+
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def _of_credential(facts: CredentialFacts, tokens: TokenList, now: datetime) -> Iterator[Step | Hold]:
-    hold = hands_off(facts)
+    hold = hands_off(facts) or _held_back(facts, now)
     if hold is not None:
         yield hold
         return
@@ -57,19 +123,30 @@ def _of_credential(facts: CredentialFacts, tokens: TokenList, now: datetime) -> 
             facts,
             Reason.CURRENT_NOT_LIVE,
             f"The current token {current.label} of {name} is not in the exchange's list; nothing else of it is revoked "
-            f"until it is. If services are answered 401, rotate it: rotator rotate {facts.credential.name}",
+            f"until it is. If it was revoked by hand, that is proved within two sweeps and it is rotated at once.",
             Severity.INFO if young else Severity.ERROR,
         )
         return
+    stale = facts.credential.policy.on_stale == "revoke" and stale_verdict(
+        journal, tokens, facts.credential.policy, now
+    )
     for record in journal.ledger:
-        verdict = _of_record(facts, journal, record, tokens, now)
+        verdict = _of_record(facts, journal, record, tokens, now, stale=bool(stale))
         if verdict is not None:
             yield verdict
     yield from _strays(facts, journal, tokens)
 
 
+def _held_back(facts: CredentialFacts, now: datetime) -> Hold | None:
+    if facts.state is None:
+        return None
+    account, ledger = facts.credential.account, facts.state.ledger
+    intervals = freezes_of(account, facts.state.freezes, ledger, now)
+    return held_back(account, facts.credential.name, ledger, intervals, now)
+
+
 def _of_record(
-    facts: CredentialFacts, journal: Journal, record: TokenRecord, tokens: TokenList, now: datetime
+    facts: CredentialFacts, journal: Journal, record: TokenRecord, tokens: TokenList, now: datetime, *, stale: bool
 ) -> Step | Hold | None:
     if record.token_id is None or record.token_id == facts.served_token_id:
         return None
@@ -82,6 +159,8 @@ def _of_record(
                 return None
             sentence = f"Old versions of the consumers' path still hold the secret of revoked token {record.label}."
             return _step(facts, Action.DESTROY, Reason.SECRET_LEFT, sentence, record, None)
+        case RecordState.REVOKING if record.revoking_reason in ORDERED:
+            return None  # planned already, whatever else holds
         case RecordState.REVOKING:
             sentence = f"The revocation of {record.label} was begun but the exchange's answer is not in the ledger."
             return _step(facts, Action.REVOKE, Reason.REVOKE_UNFINISHED, sentence, record, listed)
@@ -89,11 +168,11 @@ def _of_record(
             sentence = f"{record.label} was abandoned: its token is an orphan, its secret is in no Vault path."
             return _step(facts, Action.REVOKE, Reason.ORPHAN, sentence, record, listed)
         case RecordState.SUPERSEDED:
-            return _superseded(facts, journal, record, tokens, now)
+            return _superseded(facts, journal, record, tokens, now, stale=stale)
 
 
 def _superseded(
-    facts: CredentialFacts, journal: Journal, record: TokenRecord, tokens: TokenList, now: datetime
+    facts: CredentialFacts, journal: Journal, record: TokenRecord, tokens: TokenList, now: datetime, *, stale: bool
 ) -> Step | Hold:
     policy = facts.credential.policy
     listed = tokens.by_id(record.token_id) if record.token_id else None
@@ -105,7 +184,8 @@ def _superseded(
         left = span(policy.grace - overlap)
         return _hold(facts, Reason.IN_GRACE, f"{record.label} is in its grace for another {left}.", record=record)
     since = f"{record.label} was superseded {span(overlap)} ago, its grace of {span(policy.grace)} is over"
-    if now - record.derived_at > policy.max_age:
+    age = age_of(record, now)
+    if age is not None and age > policy.max_age:
         sentence = f"{since}, and it is older than max_age {span(policy.max_age)}."
         return _step(facts, Action.REVOKE, Reason.AGE_OVER, sentence, record, listed)
     overlap_over = overlap >= policy.max_overlap
@@ -123,8 +203,18 @@ def _superseded(
             f"{since}, but a service used it {span(now - last)} ago; it must be quiet for {span(quiet_for)}. Find the "
             f"reader that did not pick up the new version."
         )
+        if overlap_over and policy.on_overlap == "revoke":
+            limit = f"max_overlap {span(policy.max_overlap)}"
+            sentence = f"{since}, and so is {limit}; on_overlap says to revoke it, in use or not."
+            return _step(facts, Action.REVOKE, Reason.OVERLAP_OVER, sentence, record, listed)
         severity = Severity.WARNING if overlap_over else Severity.INFO
         return _hold(facts, Reason.STILL_USED, sentence, severity, record)
+    if stale:
+        sentence = f"{since}, it is quiet, and nobody uses the credential; on_stale says to revoke what is not served."
+        return _step(facts, Action.REVOKE, Reason.STALE_REVOKED, sentence, record, listed)
+    if not policy.require_adoption:
+        sentence = f"{since} and it is quiet; require_adoption is off."
+        return _step(facts, Action.REVOKE, Reason.GRACE_OVER, sentence, record, listed)
     if is_adopted(record, journal, tokens, policy):
         sentence = f"{since}, it is quiet, and services use its successor."
         return _step(facts, Action.REVOKE, Reason.GRACE_OVER, sentence, record, listed)
@@ -157,20 +247,12 @@ def _strays(facts: CredentialFacts, journal: Journal, tokens: TokenList) -> Iter
 
 
 def _foreign(facts: AccountFacts, tokens: TokenList) -> Iterator[Hold]:
-    journals = [one.ledger for one in facts.credentials if one.ledger is not None]
     if any(one.unreadable for one in facts.credentials):
         return  # whose it is cannot be said before every journal was read
-    for token in tokens.tokens:
-        ours = any(
-            journal.owns_label(token.label)
-            or journal.record_of(token.token_id)
-            or (journal.intent and journal.intent.token and journal.intent.token.token_id == token.token_id)
-            for journal in journals
-        )
-        if not ours:
-            label = token.label or "(no label)"
-            sentence = f"Token {label} of account {facts.account} is not ours; it is never touched."
-            yield Hold(facts.account, "", Reason.FOREIGN, sentence, token_id=token.token_id)
+    for token in facts.strangers(tokens):
+        label = token.label or "(no label)"
+        sentence = f"Token {label} of account {facts.account} is not ours; it is never touched."
+        yield Hold(facts.account, "", Reason.FOREIGN, sentence, token_id=token.token_id)
 
 
 def may_end(record: TokenRecord, answer: RevokeResult, facts: CredentialFacts, now: datetime) -> bool:

@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from config.schema import Policy
 from worker.journal import Failures, Intent
 from worker.models import Severity
+from worker.policy.due import Due, is_overdue, judge_due
 from worker.policy.facts import CredentialFacts
+from worker.policy.guards import freezes_of, held_back
 from worker.policy.safety import hands_off
 from worker.policy.steps import Action, Hold, Plan, Reason, Step
 from worker.policy.wording import span
@@ -26,17 +28,34 @@ def plan_rotation(facts: CredentialFacts, now: datetime, *, requested_at: dateti
     Args:
         facts: of the credential.
         now: the present, UTC.
-        requested_at: when a person asked for a rotation; any promotion since then satisfies the request.
+        requested_at: when a person asked for a rotation; any promotion since then satisfies the request. A request
+            bypasses back-off, parking and windows, never the safety rules.
     """
     hold = hands_off(facts)
     if hold is not None:
         return Plan(holds=(hold,))
+    held = _held_back(facts, now)
     if facts.intent is not None:
-        return _plan_open_intent(facts, facts.intent, now)
-    return _plan_due(facts, now, requested_at)
+        return _plan_open_intent(facts, facts.intent, now, held)
+    if facts.ledger is not None and facts.ledger.retired_at is not None:
+        return _held(facts, Reason.RETIRED, f"{_name(facts)} was retired at {facts.ledger.retired_at:%Y-%m-%d} UTC.")
+    return _plan_due(facts, now, requested_at, held)
 
 
-def _plan_open_intent(facts: CredentialFacts, intent: Intent, now: datetime) -> Plan:
+def _name(facts: CredentialFacts) -> str:
+    return f"Credential {facts.credential.name} (account {facts.credential.account})"
+
+
+def _held_back(facts: CredentialFacts, now: datetime) -> Hold | None:
+    credential, state = facts.credential, facts.state
+    if state is None:
+        return None
+    ledger = state.ledger
+    intervals = freezes_of(credential.account, state.freezes, ledger, now)
+    return held_back(credential.account, credential.name, ledger, intervals, now)
+
+
+def _plan_open_intent(facts: CredentialFacts, intent: Intent, now: datetime, held: Hold | None) -> Plan:
     policy, attempt = facts.credential.policy, f"rotation {intent.rotation_id} of {facts.credential.name}"
     if intent.token is None:
         waited = now - intent.opened_at
@@ -54,6 +73,9 @@ def _plan_open_intent(facts: CredentialFacts, intent: Intent, now: datetime) -> 
         sentence = f"{attempt} is promoted already (version {path_version}) but not closed."
         return _steps(facts, (Action.CLOSE,), Reason.PROMOTED_ALREADY, sentence, intent)
     if path_version == intent.expected_version:
+        if held is not None and intent.kind != "emergency":
+            # The secret is safe in the journal; what services are served does not change now.
+            return Plan(holds=(held,))
         sentence = f"{attempt} was interrupted after its secret was staged; it goes on from there."
         return _steps(facts, (Action.VERIFY, Action.PROMOTE, Action.CLOSE), Reason.ROLL_FORWARD, sentence, intent)
     sentence = (
@@ -63,37 +85,61 @@ def _plan_open_intent(facts: CredentialFacts, intent: Intent, now: datetime) -> 
     return _steps(facts, (Action.ABANDON,), Reason.FENCED, sentence, intent)
 
 
-def _plan_due(facts: CredentialFacts, now: datetime, requested_at: datetime | None) -> Plan:
-    credential, current = facts.credential, facts.current
-    policy, name = credential.policy, f"Credential {credential.name} (account {credential.account})"
+def _plan_due(facts: CredentialFacts, now: datetime, requested_at: datetime | None, held: Hold | None) -> Plan:
+    policy, current = facts.credential.policy, facts.current
     promoted_at = current.promoted_at if current else None
+    dangling = facts.state and current and facts.state.ledger.dangling_token(current.token_id)
+    if dangling and not (held and held.reason is Reason.PAUSED):
+        # Services are being rejected already: no window, freeze or parking makes that better.
+        sentence = f"{_name(facts)} serves a token that the exchange refuses (proved at {dangling.proved_at:%H:%M:%S})."
+        return _steps(facts, ROTATION, Reason.DANGLING, sentence)
     if requested_at is not None and (promoted_at is None or promoted_at < requested_at):
-        return _steps(facts, ROTATION, Reason.REQUESTED, f"{name} is rotated because a person asked for it.")
+        sentence = f"{_name(facts)} is rotated because a person asked for it."
+        return Plan(holds=(held,)) if held else _steps(facts, ROTATION, Reason.REQUESTED, sentence)
     if current is None or promoted_at is None:
-        reason, sentence = Reason.NEVER_ISSUED, f"{name} has never been issued a token."
+        reason, sentence = Reason.NEVER_ISSUED, f"{_name(facts)} has no live token of ours."
+    elif promoted_at - now > policy.max_clock_skew:
+        return _held(
+            facts,
+            Reason.TIME_UNKNOWN,
+            f"{_name(facts)} was promoted at {promoted_at:%Y-%m-%d %H:%M:%S} UTC, in the future of this machine's "
+            f"clock: whether it is due is unknown. Correct the clock that is off.",
+            Severity.WARNING,
+        )
     else:
-        age = now - promoted_at
-        if age < -policy.max_clock_skew:
+        verdict, age = judge_due(facts.credential.name, policy, promoted_at, now), now - promoted_at
+        if is_overdue(current, policy, now):
+            reason, sentence = Reason.OVERDUE, f"{_name(facts)} is older than max_age {span(policy.max_age)}."
+        elif verdict.due:
+            reason, sentence = (
+                Reason.PERIOD_REACHED,
+                f"{_name(facts)} is {span(age)} old and was due {_since(verdict, now)}.",
+            )
+        else:
+            missed = verdict.missed is not None
+            why = f"the window of {verdict.missed:%Y-%m-%d %H:%M} UTC is closed, " if verdict.missed else ""
             return _held(
                 facts,
-                Reason.TIME_UNKNOWN,
-                f"{name} was promoted at {promoted_at:%Y-%m-%d %H:%M:%S} UTC, in the future of this machine's clock: "
-                f"whether it is due is unknown. Correct the clock that is off.",
-                Severity.WARNING,
+                Reason.WINDOW_CLOSED if missed else Reason.NOT_DUE,
+                f"{_name(facts)} is {span(age)} old; {why}it is due in {span(verdict.next_at - now)}.",
             )
-        if age < policy.rotation_period:
-            left = policy.rotation_period - age
-            return _held(facts, Reason.NOT_DUE, f"{name} is {span(age)} old; it is due in {span(left)}.")
-        reason = Reason.OVERDUE if age > policy.max_age else Reason.PERIOD_REACHED
-        limit = f"max_age {span(policy.max_age)}" if reason is Reason.OVERDUE else span(policy.rotation_period)
-        sentence = f"{name} is {span(age)} old, past {limit}."
-    failures = facts.ledger.failures if facts.ledger else Failures()
+    if held is not None:
+        return Plan(holds=(held,))
+    return _unless_failing(facts, reason, sentence, now)
+
+
+def _since(verdict: Due, now: datetime) -> str:
+    return f"{span(now - verdict.next_at)} ago" if now > verdict.next_at else "just now"
+
+
+def _unless_failing(facts: CredentialFacts, reason: Reason, sentence: str, now: datetime) -> Plan:
+    policy, failures = facts.credential.policy, facts.ledger.failures if facts.ledger else Failures()
     if is_parked(failures, policy):
         return _held(
             facts,
             Reason.PARKED,
             f"{sentence} It is parked after {failures.count} failed attempts ({failures.last_reason}): nothing is "
-            f"tried until a person has looked. Then: rotator resume {credential.name}",
+            f"tried until a person has looked. Then: rotator resume {facts.credential.name}",
         )
     wait = backoff_left(failures, policy, now)
     if wait > timedelta():

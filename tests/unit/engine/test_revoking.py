@@ -134,7 +134,7 @@ def test_a_flag_ends_when_a_service_uses_the_credential() -> None:
     world.engine.flag("main")
     world.use_served()
     world.engine.flag("main")
-    assert (world.outcomes.reasons()[-1], world.journal().stale_flag) == (Reason.USED_AGAIN, None)
+    assert (world.outcomes.reasons()[-1], world.vault.accounts.read("main").ledger.flags) == (Reason.USED_AGAIN, ())
 
 
 def test_a_flag_never_writes_a_journal_whose_rotation_is_under_way() -> None:

@@ -1,12 +1,13 @@
 """Which tokens are revoked, which wait, and what is never touched."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.schema import Policy
+from config.schema import Account, Guards, Policy
 from tests.build import NOON, account, ago, facts, intent, journal, listed, path, record, served
 from worker.journal import RecordState
 from worker.models import ListedToken, PathContent, RevokeResult, Severity
@@ -15,6 +16,7 @@ from worker.policy.plan import plan_revocations
 from worker.policy.revocation import may_end
 from worker.policy.steps import Action, Plan, Reason
 
+UNCAPPED = Account(name="main", guards=Guards(max_revocations_share=1.0))
 CURRENT, SUPERSEDED = RecordState.CURRENT, RecordState.SUPERSEDED
 
 
@@ -249,7 +251,8 @@ def test_a_revoked_tokens_secret_that_is_left_in_vault_is_destroyed() -> None:
 def test_orphans_go_first() -> None:
     ready = record(1, SUPERSEDED, promoted=ago(days=9), superseded=ago(days=4))
     lost = record(7, RecordState.ABANDONED, token_id=None, abandoned_at=ago(hours=1))
-    plan = plan_revocations(healthy(listed(1), listed(7, token_id="zz"), ledger=(ready, lost)), NOON)
+    world = replace(healthy(listed(1), listed(7, token_id="zz"), ledger=(ready, lost)), settings=UNCAPPED)
+    plan = plan_revocations(world, NOON)
     assert [token for token, _ in revoked(plan)] == ["zz", "t1"]
 
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.build import NOON, account, ago, facts, intent, journal, listed, path, record, served
-from worker.journal import Failures, RecordState, StaleFlag
+from worker.account_ledger import AccountLedger, Flag
+from worker.journal import Failures, RecordState
 from worker.models import PathContent, Severity
 from worker.policy.facts import AccountFacts
 from worker.policy.plan import plan_revocations
@@ -147,8 +148,8 @@ def test_a_current_token_that_is_in_no_list_is_seen() -> None:
 
 
 def test_a_stale_flag_is_shown_and_needs_a_person() -> None:
-    flag = StaleFlag(kind="unused", token_id="t2", since=ago(hours=1))
-    view = credential(account(facts(journal(CURRENT, stale_flag=flag), served(2)), tokens=(listed(2),)))
+    ledger = AccountLedger(account="main", flags=(Flag(kind="unused", credential="mm", since=ago(hours=1)),))
+    view = credential(account(facts(journal(CURRENT), served(2)), tokens=(listed(2),), ledger=ledger))
     assert (view.stale and view.stale.kind, view.needs_attention) == ("unused", True)
 
 
