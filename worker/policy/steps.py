@@ -149,6 +149,19 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """Who asked for an act at the command line, and why: it goes with every outcome of that act."""
+
+    by: str
+    why: str = ""
+
+    @property
+    def evidence(self) -> dict[str, str]:
+        """The order as an outcome carries it."""
+        return {"by": self.by, "why": self.why} if self.why else {"by": self.by}
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Steps in the order in which they are to be done, and what is held back and why."""
 
