@@ -138,8 +138,8 @@ def observe_list(
     """Return the ledger after one complete list was read.
 
     The list is suspicious when it lacks more than `shrink_limit` of the baseline's tokens beside those we revoked, or
-    the current tokens of several credentials at once that the baseline had. It is believed once the same list was
-    read again `confirm_after` later.
+    the current tokens of several credentials at once that the baseline had. It is believed once a list that lacks the
+    same tokens was read again `confirm_after` later.
 
     Args:
         ledger: before.
@@ -157,7 +157,8 @@ def observe_list(
     if not lost or (len(lost) <= guards.shrink_limit * len(before) and len(lost_currents) <= 1):
         return _believe(ledger, ids, missing, now)
     known = ledger.suspicion
-    if known is not None and known.token_ids == ids:
+    # Tokens come and go while a list is doubted: what must be the same twice is what it lacks.
+    if known is not None and set(lost) == {one for one in before if one not in known.token_ids and one not in ended}:
         if now - known.first_at >= guards.confirm_after:
             return _believe(ledger, ids, missing, now)
         return changed(ledger, missing=missing)

@@ -5,7 +5,7 @@ counted up; nothing here reads a clock or writes anything. Only the Vault adapte
 asks for the secret in it (`Journal.to_document`).
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -111,13 +111,21 @@ class TokenRecord(_Frozen):
 class Failures(_Frozen):
     """Consecutive failed attempts; a successful close (or a person who resumes) resets them.
 
-    `retry_at` was drawn when the last one failed, so that every worker waits for the same moment.
+    `count` leads to parking. `passing` counts the attempts that ended because the exchange could not take them just
+    then (throttled, not reachable) and certainly did nothing: they back off, and never park. `retry_at` was drawn when
+    the last one failed, so that every worker waits for the same moment.
     """
 
     count: int = 0
+    passing: int = 0
     last_at: AwareDatetime | None = None
     retry_at: AwareDatetime | None = None
     last_reason: str | None = None
+
+    @property
+    def attempts(self) -> int:
+        """All failed attempts since the last success: how far they are apart hangs on it."""
+        return self.count + self.passing
 
 
 class Journal(_Frozen):
@@ -265,7 +273,9 @@ def _overtaken(record: TokenRecord, kind: str, promoted_at: datetime, now: datet
     return record
 
 
-def abandon(journal: Journal, *, reason: str, now: datetime, retry_at: datetime | None = None) -> Journal:
+def abandon(
+    journal: Journal, *, reason: str, now: datetime, retry_at: datetime | None = None, passing: bool = False
+) -> Journal:
     """Return the journal with the attempt given up and counted as a failure; its label stays watched.
 
     Args:
@@ -273,9 +283,16 @@ def abandon(journal: Journal, *, reason: str, now: datetime, retry_at: datetime 
         reason: why.
         now: the present.
         retry_at: before which no further attempt is made unless a person asks for one.
+        passing: it ended because the exchange could not take it just then; that never parks.
     """
-    intent = _open(journal)
-    failures = Failures(count=journal.failures.count + 1, last_at=now, retry_at=retry_at, last_reason=reason)
+    intent, before = _open(journal), journal.failures
+    failures = Failures(
+        count=before.count + (0 if passing else 1),
+        passing=before.passing + (1 if passing else 0),
+        last_at=now,
+        retry_at=retry_at,
+        last_reason=reason,
+    )
     if intent.kind == "rollback":
         # Nothing was derived: its token is the predecessor, which stays what it is.
         return _next(journal, intent=None, failures=failures)
@@ -337,16 +354,34 @@ def end_record(journal: Journal, *, token_id: str, now: datetime, secret_destroy
     return _next(journal, ledger=_with(journal.ledger, ended))
 
 
-def note_own_call(journal: Journal, token_id: str, *, opened_at: datetime, closed_at: datetime) -> Journal:
-    """Return the journal with one more window in which our own call may move that token's `lastUsedAt`."""
-    if journal.intent is not None:
+def note_own_call(
+    journal: Journal, token_id: str, *, opened_at: datetime, closed_at: datetime, gap: timedelta
+) -> Journal:
+    """Return the journal with a window in which our own call may move that token's `lastUsedAt`.
+
+    Args:
+        journal: with no intent open, or one whose token is staged.
+        token_id: whose.
+        opened_at: before the call.
+        closed_at: when it has ended for certain.
+        gap: a window that begins within this time of the last one's end prolongs that one: what lies in between is
+            discounted anyway, and a call that is repeated for long must not fill the journal.
+    """
+    if journal.intent is not None and journal.intent.token is None:
         raise ValueError(f"{journal.credential}: an open intent's journal belongs to its rotation")
     window = VerifyWindow(opened_at=opened_at, closed_at=closed_at)
     ledger = tuple(
-        _copy(record, windows=(*record.windows, window)) if record.token_id == token_id else record
+        _copy(record, windows=_joined(record.windows, window, gap)) if record.token_id == token_id else record
         for record in journal.ledger
     )
     return _next(journal, ledger=ledger)
+
+
+def _joined(windows: tuple[VerifyWindow, ...], window: VerifyWindow, gap: timedelta) -> tuple[VerifyWindow, ...]:
+    last = windows[-1] if windows else None
+    if last is None or last.closed_at is None or not last.opened_at <= window.opened_at <= last.closed_at + gap:
+        return (*windows, window)
+    return (*windows[:-1], _copy(last, closed_at=max(last.closed_at, window.closed_at or last.closed_at)))
 
 
 def forget_failures(journal: Journal) -> Journal:

@@ -17,7 +17,7 @@ def resume_credential(world: World, facts: CredentialFacts) -> None:
     if hold is not None:
         world.recorder.holds([hold])
         return
-    if facts.journal is None or facts.ledger is None or facts.ledger.failures.count == 0:
+    if facts.journal is None or facts.ledger is None or facts.ledger.failures.attempts == 0:
         world.recorder.note(
             account, name, Result.DONE, Reason.RESUMED, f"Credential {name} has no failures: nothing to resume."
         )
@@ -31,4 +31,6 @@ def resume_credential(world: World, facts: CredentialFacts) -> None:
     except RotatorError as error:
         world.recorder.failed(step, error)
         return
-    world.recorder.done(step, f"The {facts.ledger.failures.count} failures of {name} are forgotten; it is tried again.")
+    world.recorder.done(
+        step, f"The {facts.ledger.failures.attempts} failures of {name} are forgotten; it is tried again."
+    )

@@ -12,7 +12,7 @@ from structlog.contextvars import bind_contextvars, unbind_contextvars
 from worker.engine.staging import stage_secret
 from worker.engine.verification import Verification, verify_token
 from worker.engine.world import World
-from worker.errors import AmbiguousDeriveError, CasConflictError, RotatorError
+from worker.errors import AmbiguousDeriveError, CasConflictError, RotatorError, TransientError
 from worker.journal import Intent, VersionedJournal, abandon, close, new_journal, open_intent, reopen_verify
 from worker.models import ServedDocument, Severity, WriteReceipt
 from worker.policy.facts import CredentialFacts
@@ -72,6 +72,9 @@ class Rotation:
 
     def _mint(self, step: Step) -> bool:
         world, credential = self._world, self._credential
+        if step.reason is not Reason.COMPROMISED:
+            # While the exchange does not answer, an attempt would only make an orphan and bring parking nearer.
+            world.exchange.list_tokens()
         opened = self._open_intent(step)
         step = self._named(step)
         label, asked_at = step.label or "", world.clock.monotonic()
@@ -86,7 +89,7 @@ class Rotation:
             world.recorder.failed(step, error, reason=Reason.DERIVE_LOST)
             return False
         except RotatorError as error:
-            self._give_up(Reason.DERIVE_REFUSED)
+            self._give_up(Reason.DERIVE_REFUSED, error)
             world.recorder.failed(step, error, reason=Reason.DERIVE_REFUSED)
             self._tell_if_parked(step)
             return False
@@ -244,11 +247,14 @@ class Rotation:
         self._tell_if_parked(step)
         return True
 
-    def _give_up(self, reason: Reason) -> None:
+    def _give_up(self, reason: Reason, error: RotatorError | None = None) -> None:
         """Write the abandonment, with the moment before which no further attempt is made."""
-        world, seen, now = self._world, self._seen(), self._world.clock.now()
-        longest = longest_backoff(seen.journal.failures.count + 1, self._credential.policy)
-        abandoned = abandon(seen.journal, reason=reason.value, now=now, retry_at=now + longest * world.jitter())
+        world, seen, now, policy = self._world, self._seen(), self._world.clock.now(), self._credential.policy
+        wait = longest_backoff(seen.journal.failures.attempts + 1, policy) * world.jitter()
+        passing = isinstance(error, TransientError)
+        if isinstance(error, TransientError) and error.retry_after is not None:
+            wait = max(wait, min(error.retry_after, policy.backoff_cap))
+        abandoned = abandon(seen.journal, reason=reason.value, now=now, retry_at=now + wait, passing=passing)
         self._journal = world.journals.write(self._location, abandoned, cas=seen.version)
 
     def _tell_if_parked(self, step: Step) -> None:

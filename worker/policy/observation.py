@@ -15,7 +15,7 @@ def observe(facts: AccountFacts, now: datetime) -> AccountLedger | None:
     """Return the account ledger as it should be after this list, or None when list or ledger could not be read."""
     if facts.tokens is None or facts.state is None:
         return None
-    currents = _currents(facts)
+    currents = currents_of(facts)
     ended = {
         record.token_id
         for one in facts.credentials
@@ -36,7 +36,8 @@ def observe(facts: AccountFacts, now: datetime) -> AccountLedger | None:
     return changed(ledger, known=tuple(sorted({*ledger.known, *with_journal})))
 
 
-def _currents(facts: AccountFacts) -> set[str]:
+def currents_of(facts: AccountFacts) -> set[str]:
+    """Return the token ids that the account's journals say are current."""
     return {one.current.token_id for one in facts.credentials if one.current and one.current.token_id}
 
 
@@ -57,8 +58,11 @@ def observed(facts: AccountFacts, now: datetime) -> AccountFacts:
     return with_ledger(facts, facts.state.versioned.version, ledger)
 
 
-def plan_probes(facts: AccountFacts) -> tuple[Step, ...]:
-    """Return a PROBE step for each current token that two lists in a row lacked and that is not proved dangling yet."""
+def plan_probes(facts: AccountFacts, now: datetime) -> tuple[Step, ...]:
+    """Return a PROBE step for each current token that two lists in a row lacked and that is not proved dangling yet.
+
+    While a rotation may be in somebody's hands its journal is left alone; a staged token that only waits is no reason.
+    """
     if facts.state is None:
         return ()
     ledger = facts.state.ledger
@@ -69,9 +73,16 @@ def plan_probes(facts: AccountFacts) -> tuple[Step, ...]:
         if one.current is not None
         and one.current.token_id in absent
         and one.served_token_id == one.current.token_id
-        and one.intent is None
+        and _may_note(one, now)
         and ledger.dangling_token(one.current.token_id) is None
     )
+
+
+def _may_note(facts: CredentialFacts, now: datetime) -> bool:
+    intent = facts.intent
+    if intent is None:
+        return True
+    return intent.token is not None and now - intent.opened_at > facts.credential.policy.derive_deadline
 
 
 def _probe(facts: CredentialFacts) -> Step:

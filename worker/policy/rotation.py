@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from config.schema import Policy
+from worker.account_ledger import Dangling
 from worker.journal import Failures, Intent
 from worker.models import Severity
 from worker.policy.due import Due, is_overdue, judge_due
@@ -73,7 +74,7 @@ def _plan_open_intent(facts: CredentialFacts, intent: Intent, now: datetime, hel
         sentence = f"{attempt} is promoted already (version {path_version}) but not closed."
         return _steps(facts, (Action.CLOSE,), Reason.PROMOTED_ALREADY, sentence, intent)
     if path_version == intent.expected_version:
-        if held is not None and intent.kind != "emergency":
+        if held is not None and _keeps_staged(facts, intent, held):
             # The secret is safe in the journal; what services are served does not change now.
             return Plan(holds=(held,))
         sentence = f"{attempt} was interrupted after its secret was staged; it goes on from there."
@@ -85,11 +86,27 @@ def _plan_open_intent(facts: CredentialFacts, intent: Intent, now: datetime, hel
     return _steps(facts, (Action.ABANDON,), Reason.FENCED, sentence, intent)
 
 
+def _keeps_staged(facts: CredentialFacts, intent: Intent, held: Hold) -> bool:
+    """Whether that hold keeps a staged token from being promoted.
+
+    A list that shrank stops only derives and revocations. A freeze does not keep services waiting that are rejected.
+    """
+    if intent.kind == "emergency" or held.reason is Reason.LIST_SHRANK:
+        return False
+    return held.reason is Reason.PAUSED or _dangling(facts) is None
+
+
+def _dangling(facts: CredentialFacts) -> Dangling | None:
+    return facts.state.ledger.dangling_token(facts.current.token_id) if facts.state and facts.current else None
+
+
 def _plan_due(facts: CredentialFacts, now: datetime, requested_at: datetime | None, held: Hold | None) -> Plan:
     policy, current = facts.credential.policy, facts.current
     promoted_at = current.promoted_at if current else None
-    dangling = facts.state and current and facts.state.ledger.dangling_token(current.token_id)
-    if dangling and not (held and held.reason is Reason.PAUSED):
+    dangling = _dangling(facts)
+    if dangling is not None and held is not None and held.reason is Reason.PAUSED:
+        return Plan(holds=(held,))
+    if dangling is not None:
         # Services are being rejected already: no window, freeze or parking makes that better.
         sentence = f"{_name(facts)} serves a token that the exchange refuses (proved at {dangling.proved_at:%H:%M:%S})."
         return _steps(facts, ROTATION, Reason.DANGLING, sentence)
@@ -146,7 +163,7 @@ def _unless_failing(facts: CredentialFacts, reason: Reason, sentence: str, now: 
         return _held(
             facts,
             Reason.BACKING_OFF,
-            f"{sentence} The last {failures.count} attempts failed ({failures.last_reason}); the next one is in "
+            f"{sentence} The last {failures.attempts} attempts failed ({failures.last_reason}); the next one is in "
             f"{span(wait)}.",
         )
     return _steps(facts, ROTATION, reason, sentence)
@@ -168,7 +185,7 @@ def longest_backoff(failures: int, policy: Policy) -> timedelta:
 
 def backoff_left(failures: Failures, policy: Policy, now: datetime) -> timedelta:
     """Return how long the next attempt still waits; never longer than `backoff_cap`, wherever the clocks are."""
-    if failures.count == 0 or failures.retry_at is None:
+    if failures.attempts == 0 or failures.retry_at is None:
         return timedelta()
     return min(policy.backoff_cap, max(timedelta(), failures.retry_at - now))
 
