@@ -113,8 +113,11 @@ def _plan_due(facts: CredentialFacts, now: datetime, requested_at: datetime | No
     if requested_at is not None and (promoted_at is None or promoted_at < requested_at):
         sentence = f"{_name(facts)} is rotated because a person asked for it."
         return Plan(holds=(held,)) if held else _steps(facts, ROTATION, Reason.REQUESTED, sentence)
-    if current is None or promoted_at is None:
+    if current is None:
         reason, sentence = Reason.NEVER_ISSUED, f"{_name(facts)} has no live token of ours."
+    elif promoted_at is None:
+        sentence = f"When the current token of {_name(facts)} was promoted is unknown, so nobody can say if it is due."
+        return _held(facts, Reason.TIME_UNKNOWN, sentence, Severity.WARNING)
     elif promoted_at - now > policy.max_clock_skew:
         return _held(
             facts,

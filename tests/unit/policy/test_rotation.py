@@ -74,6 +74,12 @@ WAITS = [
         Severity.WARNING,
     ),
     (
+        "a credential that was promoted nobody knows when",
+        facts(journal(record(1, CURRENT, derived=ago(days=30))), served(1)),
+        Reason.TIME_UNKNOWN,
+        Severity.WARNING,
+    ),
+    (
         "an intent whose derive may still be in flight",
         facts(journal(record(1, CURRENT, promoted=ago(days=8)), intent=intent(opened=ago(seconds=119))), served(1)),
         Reason.DERIVE_IN_FLIGHT,
