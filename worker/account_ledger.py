@@ -6,7 +6,7 @@ none of it. Nothing here reads a clock or writes anything.
 """
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -54,6 +54,17 @@ class Dangling(_Frozen):
     proved_at: AwareDatetime
 
 
+class Outage(_Frozen):
+    """A time in which the exchange gave no list; `until` is None while it lasts."""
+
+    since: AwareDatetime
+    until: AwareDatetime | None = None
+
+
+KEPT_OUTAGES = 50
+"""The latest ones: quiet is judged over hours, and the document must stay small."""
+
+
 class Pause(_Frozen):
     """A person's order to leave a credential (None: the whole account) alone; `until` None has no end."""
 
@@ -98,6 +109,7 @@ class AccountLedger(_Frozen):
     suspicion: Suspicion | None = None
     missing: tuple[Missing, ...] = ()
     dangling: tuple[Dangling, ...] = ()
+    outages: tuple[Outage, ...] = ()
     pauses: tuple[Pause, ...] = ()
     freezes: tuple[OrderedFreeze, ...] = ()
     flags: tuple[Flag, ...] = ()
@@ -118,6 +130,27 @@ class VersionedLedger(NamedTuple):
 
     version: int
     ledger: AccountLedger
+
+
+def note_outage(ledger: AccountLedger, now: datetime) -> AccountLedger:
+    """Return the ledger with an outage that has begun (or goes on): no list could be read."""
+    if ledger.outages and ledger.outages[-1].until is None:
+        return ledger
+    return changed(ledger, outages=(*ledger.outages, Outage(since=now))[-KEPT_OUTAGES:])
+
+
+def end_outage(ledger: AccountLedger, now: datetime) -> AccountLedger:
+    """Return the ledger with its last outage ended: a list was read."""
+    if not ledger.outages or ledger.outages[-1].until is not None:
+        return ledger
+    *before, last = ledger.outages
+    return changed(ledger, outages=(*before, _copy(last, until=max(last.since, now))))
+
+
+def outage_within(ledger: AccountLedger, start: datetime, end: datetime) -> timedelta:
+    """Return how much of that time the exchange gave no lists: nobody could use a token then, so it proves nothing."""
+    overlaps = (min(one.until or end, end) - max(one.since, start) for one in ledger.outages)
+    return sum((max(one, timedelta()) for one in overlaps), timedelta())
 
 
 def changed(ledger: AccountLedger, **changes: object) -> AccountLedger:

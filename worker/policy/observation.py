@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from worker.account_ledger import AccountLedger, changed, observe_list, set_dangling
+from worker.account_ledger import AccountLedger, changed, end_outage, note_outage, observe_list, set_dangling
 from worker.journal import RecordState
 from worker.policy.facts import AccountFacts, AccountState, CredentialFacts
 from worker.policy.steps import Action, Reason, Step
@@ -12,9 +12,11 @@ _LISTS_TO_PROBE = 2
 
 
 def observe(facts: AccountFacts, now: datetime) -> AccountLedger | None:
-    """Return the account ledger as it should be after this list, or None when list or ledger could not be read."""
-    if facts.tokens is None or facts.state is None:
+    """Return the account ledger as it should be after this list (or none), or None when it could not be read."""
+    if facts.state is None:
         return None
+    if facts.tokens is None:
+        return note_outage(facts.state.ledger, now)
     currents = currents_of(facts)
     ended = {
         record.token_id
@@ -23,7 +25,7 @@ def observe(facts: AccountFacts, now: datetime) -> AccountLedger | None:
         if record.token_id is not None and record.state in {RecordState.REVOKING, RecordState.REVOKED}
     }
     ledger = observe_list(
-        facts.state.ledger,
+        end_outage(facts.state.ledger, now),
         {token.token_id for token in facts.tokens.tokens},
         ended=ended,
         currents=currents,

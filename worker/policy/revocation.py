@@ -5,8 +5,9 @@ that Vault serves; superseded ones after grace *and* when use proves the cut-ove
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from worker.account_ledger import outage_within
 from worker.journal import Journal, RecordState, TokenRecord
 from worker.models import ListedToken, RevokeResult, Severity, TokenList
 from worker.policy.due import age_of
@@ -198,7 +199,7 @@ def _superseded(
         return _hold(facts, Reason.NOT_LISTED, sentence, record=record)
     last = listed.last_used_at
     quiet_for = policy.quiet_period + policy.lastused_lag
-    if last is not None and now - last < quiet_for:
+    if last is not None and now - last - _outage_since(facts, last, now) < quiet_for:
         sentence = (
             f"{since}, but a service used it {span(now - last)} ago; it must be quiet for {span(quiet_for)}. Find the "
             f"reader that did not pick up the new version."
@@ -225,6 +226,11 @@ def _superseded(
         return _step(facts, Action.REVOKE, Reason.OVERLAP_OVER, sentence, record, listed)
     sentence = f"{since} and it is quiet, but no service has used its successor yet."
     return _hold(facts, Reason.NOT_ADOPTED_YET, sentence, record=record)
+
+
+def _outage_since(facts: CredentialFacts, last: datetime, now: datetime) -> timedelta:
+    """Return the time since then in which nobody could use a token, whether they still need it or not."""
+    return outage_within(facts.state.ledger, last, now) if facts.state else timedelta()
 
 
 def _strays(facts: CredentialFacts, journal: Journal, tokens: TokenList) -> Iterator[Step]:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.schema import Account, Guards, Policy
-from tests.build import NOON, account, ago, facts, intent, journal, listed, path, record, served
+from tests.build import NOON, account, ago, facts, intent, journal, listed, path, record, served, state
+from worker.account_ledger import AccountLedger, Outage
 from worker.journal import RecordState
 from worker.models import ListedToken, PathContent, RevokeResult, Severity
 from worker.policy.facts import AccountFacts
@@ -131,6 +132,15 @@ WAITS = [
         Severity.INFO,
     ),
 ]
+
+
+def test_a_time_in_which_the_exchange_did_not_answer_is_not_quiet() -> None:
+    ready = pair(superseded=ago(hours=25), old_used=ago(hours=2), new_used=ago(minutes=5))
+    outage = Outage(since=ago(hours=1, minutes=30), until=ago(minutes=10))
+    ledger = AccountLedger(account="main", outages=(outage,))
+    (credential,) = ready.credentials
+    down = replace(ready, state=state(ledger), credentials=(replace(credential, state=state(ledger)),))
+    assert held(plan_revocations(down, NOON)) == [(Reason.STILL_USED, Severity.INFO)]
 
 
 @pytest.mark.parametrize("case", WAITS, ids=[name for name, *_ in WAITS])
