@@ -67,7 +67,7 @@ def meet(*what: str) -> CredentialFacts:
 
 
 def decided(plan: Plan) -> tuple[tuple[Action, ...], Reason]:
-    reasons = {one.reason for one in (*plan.steps, *plan.holds)}
+    reasons = {step.reason for step in plan.steps} | {hold.reason for hold in plan.holds}
     assert len(reasons) == 1
     return tuple(step.action for step in plan.steps), reasons.pop()
 

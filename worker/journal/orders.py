@@ -1,13 +1,12 @@
-"""The journal's transitions that only a person asks for: take over, revoke everything, roll back, retire.
-
-Pure, as those of `worker.journal`: each takes a journal and returns the next one with `sequence` counted up.
-"""
+"""Transitions that only a person asks for: take over, revoke everything, roll back, retire."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from worker.journal import (
+from worker.journal.attempts import abandon, open_intent
+from worker.journal.documents import (
+    LIVE,
     Failures,
     Intent,
     Journal,
@@ -15,13 +14,8 @@ from worker.journal import (
     StagedToken,
     TokenRecord,
     VerifyWindow,
-    abandon,
-    open_intent,
 )
 from worker.models import ListedToken, PathLocation, ServedDocument
-
-LIVE = frozenset({RecordState.CURRENT, RecordState.SUPERSEDED, RecordState.ABANDONED})
-"""States of a token that nothing has begun to revoke."""
 
 
 @dataclass(frozen=True, slots=True)
