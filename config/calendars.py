@@ -13,19 +13,22 @@ from config.tables import Place
 _LOOKED_AT = 120
 """Times of an expression that its gaps are judged by: ten years of a monthly one."""
 
+_FIELDS = 5
 _SOME_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 _COMMON_ZONES = ("UTC", "Europe/London", "America/New_York", "Asia/Singapore", "Asia/Tokyo")
 
 
 def check_cron(expression: str, place: Place) -> bool:
     """Return whether the cron expression names any time, else False with the mistake added to the place."""
+    wrong = f"{shown(expression)} is not a cron expression"
+    right = 'Write minute, hour, day of the month, month and day of the week, such as "0 3 * * MON"'
+    if len(expression.split()) != _FIELDS:  # with six it would count seconds, which no sweep can keep
+        place.add(wrong, right)
+        return False
     try:
         next(CronSim(expression, _SOME_DAY))
     except CronSimError:
-        place.add(
-            f"{shown(expression)} is not a cron expression",
-            'Write minute, hour, day of the month, month and day of the week, such as "0 3 * * MON"',
-        )
+        place.add(wrong, right)
         return False
     except StopIteration:
         place.add(f"{shown(expression)} names a day that never comes", "Write a day that the month has")

@@ -61,25 +61,41 @@ class Verdict:
         return (self.kind.value, self.credential, self.token_id)
 
 
-def verdicts(facts: AccountFacts, tokens: TokenList, state: AccountState, now: datetime) -> Iterator[Verdict]:
-    """Yield everything that is the matter with the account and its credentials now."""
-    yield from _of_account(facts, tokens, state, now)
+BY_LIST = frozenset(
+    {
+        Reason.STALE,
+        Reason.STALE_FOR_LONG,
+        Reason.UNUSED,
+        Reason.STILL_USED,
+        Reason.FOREIGN,
+        Reason.LOOKS_OURS,
+    }
+)
+"""Verdicts that need the exchange's list: while it cannot be read they neither begin nor end."""
+
+
+def verdicts(facts: AccountFacts, state: AccountState, now: datetime) -> Iterator[Verdict]:
+    """Yield everything that is the matter with the account and its credentials now, as far as it can be judged."""
+    yield from _of_account(facts, state, now)
+    tokens = facts.tokens
     for one in facts.credentials:
         hold = hands_off(one)
         if hold is not None:
             if hold.reason in ANNOUNCED:
                 yield Verdict(hold.reason, hold.credential, hold.sentence, hold.severity)
             continue
-        yield from _of_use(one, tokens, now)
         yield from _of_rotation(one, state, now)
-        yield from _of_ledger(one, tokens, now)
+        yield from _of_revocation(one, now)
+        if tokens is not None:
+            yield from _of_use(one, tokens, now)
+            yield from _of_superseded(one, tokens, now)
 
 
 def _name(facts: CredentialFacts) -> str:
     return f"credential {facts.credential.name} (account {facts.credential.account})"
 
 
-def _of_account(facts: AccountFacts, tokens: TokenList, state: AccountState, now: datetime) -> Iterator[Verdict]:
+def _of_account(facts: AccountFacts, state: AccountState, now: datetime) -> Iterator[Verdict]:
     if state.ledger.suspicion is not None:
         sentence = f"{state.ledger.suspicion.sentence} If that is right: rotator trust {facts.account}"
         yield Verdict(Reason.LIST_SHRANK, "", sentence, Severity.ERROR)
@@ -103,7 +119,8 @@ def _of_account(facts: AccountFacts, tokens: TokenList, state: AccountState, now
             f"Credential {name} of account {facts.account} has a journal but is no longer configured; nothing of it is "
             f"touched. Configure it again, and retire it with: rotator retire {name}",
         )
-    yield from _of_strangers(facts, tokens)
+    if facts.tokens is not None:
+        yield from _of_strangers(facts, facts.tokens)
 
 
 def _of_strangers(facts: AccountFacts, tokens: TokenList) -> Iterator[Verdict]:
@@ -217,10 +234,9 @@ def _overdue_in(freeze: Interval, facts: CredentialFacts, promoted_at: datetime)
     return overdue_at if overdue_at < freeze.until else None
 
 
-def _of_ledger(facts: CredentialFacts, tokens: TokenList, now: datetime) -> Iterator[Verdict]:
-    policy, name = facts.credential.policy, facts.credential.name
+def _of_revocation(facts: CredentialFacts, now: datetime) -> Iterator[Verdict]:
+    name = facts.credential.name
     for record in facts.ledger.ledger if facts.ledger else ():
-        listed = tokens.by_id(record.token_id) if record.token_id else None
         if record.state is RecordState.REVOKING and record.revoking_at and now - record.revoking_at > STUCK_AFTER:
             yield Verdict(
                 Reason.REVOCATION_STUCK,
@@ -232,6 +248,12 @@ def _of_ledger(facts: CredentialFacts, tokens: TokenList, now: datetime) -> Iter
                 token_id=record.token_id,
                 label=record.label,
             )
+
+
+def _of_superseded(facts: CredentialFacts, tokens: TokenList, now: datetime) -> Iterator[Verdict]:
+    policy, name = facts.credential.policy, facts.credential.name
+    for record in facts.ledger.ledger if facts.ledger else ():
+        listed = tokens.by_id(record.token_id) if record.token_id else None
         if record.state is not RecordState.SUPERSEDED or record.superseded_at is None or listed is None:
             continue
         overlap, last = now - record.superseded_at, listed.last_used_at

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from worker.account_ledger import Flag
 from worker.policy.facts import AccountFacts
-from worker.policy.findings import Verdict, verdicts
+from worker.policy.findings import BY_LIST, Verdict, verdicts
 from worker.policy.steps import Action, Plan, Reason, Step
 from worker.policy.wording import span
 
@@ -13,15 +13,19 @@ from worker.policy.wording import span
 def plan_flags(facts: AccountFacts, now: datetime) -> Plan:
     """Return a FLAG step for each verdict that begins and an UNFLAG step for each that ends.
 
-    While the list or the account ledger cannot be read nothing begins or ends.
+    While the account ledger cannot be read nothing begins or ends; without a list, only what needs none.
     """
-    if facts.tokens is None or facts.state is None:
+    if facts.state is None:
         return Plan()
-    found = {verdict.key: verdict for verdict in verdicts(facts, facts.tokens, facts.state, now)}
+    found = {verdict.key: verdict for verdict in verdicts(facts, facts.state, now)}
     known = {flag.key: flag for flag in facts.state.ledger.flags}
     unreadable = {one.credential.name for one in facts.credentials if one.unreadable}
     begins = [_begin(facts, verdict) for key, verdict in found.items() if key not in known]
-    ends = [_end(facts, flag, now) for key, flag in known.items() if key not in found and key[1] not in unreadable]
+    ends = [
+        _end(facts, flag, now)
+        for key, flag in known.items()
+        if key not in found and key[1] not in unreadable and (facts.tokens is not None or flag.kind not in BY_LIST)
+    ]
     return Plan(steps=(*begins, *ends))
 
 

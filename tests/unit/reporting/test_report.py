@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.schema import Policy
 from tests.build import NOON, account, ago, facts, intent, journal, listed, path, record, served
 from worker.account_ledger import AccountLedger, Flag
 from worker.journal import Failures, RecordState
@@ -47,7 +48,8 @@ def test_age_counts_from_the_promotion() -> None:
 
 
 def test_the_next_rotation_is_one_period_after_the_promotion() -> None:
-    assert credential(HEALTHY).due_at == ago(days=2) + timedelta(days=7)
+    of = account(facts(journal(CURRENT), served(2), policy=Policy(spread=0)), tokens=(listed(2),))
+    assert credential(of).due_at == ago(days=2) + timedelta(days=7)
 
 
 def test_a_superseded_token_says_when_its_grace_ends() -> None:
