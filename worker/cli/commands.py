@@ -1,17 +1,15 @@
 """`rotator plan`, `rotator rotate`, `rotator status`: in this process, without the broker."""
 
-from collections.abc import Iterable
-
 import click
 
-from worker.cli.acts import as_json, end, outcomes_as_json, plan_as_json, print_outcomes, print_plan
+from worker.cli.acts import as_json, end, outcomes_as_json, plan_as_json, print_plan
 from worker.cli.exits import EPILOG
 from worker.cli.output import console, print_json
 from worker.cli.planning import look
 from worker.cli.runtime import Runtime
 from worker.cli.status_view import print_status
 from worker.models import Severity
-from worker.policy.steps import Action, Outcome, Result
+from worker.policy.steps import Result
 from worker.report import build_report
 
 
@@ -28,26 +26,6 @@ def plan(runtime: Runtime, names: tuple[str, ...], *, as_json: bool) -> None:
     else:
         print_plan(outlook)
     end(attention=any(hold.severity is not Severity.INFO for hold in outlook.holds))
-
-
-@click.command(epilog=EPILOG)
-@click.argument("name")
-@as_json
-@click.pass_obj
-def rotate(runtime: Runtime, name: str, *, as_json: bool) -> None:
-    """Rotate one credential now, due or not; an interrupted rotation is finished first.
-
-    The old token keeps its grace. It is safe to interrupt: the next run goes on from the journal.
-    """
-    with runtime.build(runtime.load()) as container:
-        outcomes = container.engine.rotate(name, requested=True)
-    rotated = _is_rotated(outcomes)
-    if as_json:
-        print_json({"rotated": rotated, "outcomes": outcomes_as_json(outcomes)})
-    else:
-        print_outcomes(outcomes)
-        console().print(f"{name} was rotated." if rotated else f"{name} was NOT rotated; the last lines above say why.")
-    end(attention=not rotated)
 
 
 @click.command(epilog=EPILOG)
@@ -80,13 +58,3 @@ def status(runtime: Runtime, *, as_json: bool) -> None:
     else:
         print_status(report)
     end(attention=report.needs_attention)
-
-
-def _is_rotated(outcomes: Iterable[Outcome]) -> bool:
-    """Whether a rotation was closed and nothing failed after it."""
-    for outcome in reversed(tuple(outcomes)):
-        if outcome.result is Result.FAILED:
-            return False
-        if outcome.action is Action.CLOSE and outcome.result is Result.DONE:
-            return True
-    return False

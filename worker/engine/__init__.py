@@ -7,19 +7,21 @@ outcomes; a failure is an outcome, not an exception, so that one credential neve
 import random
 import secrets
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from config.schema import ROTATION_ID_LENGTH, Settings
 from worker.engine.flagging import flag_account
 from worker.engine.observing import observe_account, probe_account
+from worker.engine.orders import Orders
 from worker.engine.resuming import resume_credential
 from worker.engine.revoking import revoke_account
 from worker.engine.rotating import Rotation
 from worker.engine.world import Recorder, World
+from worker.errors import RotatorError
 from worker.models import Severity
 from worker.policy.observation import observed
 from worker.policy.plan import plan_flags, plan_revocations, plan_rotation
-from worker.policy.steps import Action, Outcome, Reason, Result
+from worker.policy.steps import Action, Order, Outcome, Reason, Result
 from worker.ports import AccountLedgers, Clock, ConsumersStore, Exchange, JournalStore, Leases, OutcomeSink
 from worker.snapshot import Gatherer
 
@@ -67,19 +69,39 @@ class Engine:
         self._jitter = jitter
         self._stopping = stopping
 
-    def rotate(self, credential: str, *, requested: bool = False) -> tuple[Outcome, ...]:
+    def request_time(self) -> datetime:
+        """Return the moment of a request that is made now, on Vault's clock, which promotions are stamped with.
+
+        On ours when Vault's cannot be read: then a request may be satisfied a little early or late.
+        """
+        try:
+            return self._journals.server_time()
+        except RotatorError:
+            return self._clock.now()
+
+    def rotate(
+        self,
+        credential: str,
+        *,
+        requested: bool = False,
+        requested_at: datetime | None = None,
+        order: Order | None = None,
+    ) -> tuple[Outcome, ...]:
         """Roll an open intent forward, then rotate the credential if it is due (or was asked for).
 
         Args:
             credential: its name.
-            requested: a person asked for it now: it is rotated once even though it is not due.
+            requested: a person asks for it now: it is rotated once even though it is not due.
+            requested_at: a person asked for it then; any promotion since satisfies the request.
+            order: who asked, and why.
 
         Returns:
             What happened, in order. Raises UnknownNameError when no such credential is configured.
         """
-        requested_at = self._clock.now() if requested else None
+        if requested and requested_at is None:
+            requested_at = self.request_time()
         settings = self._gatherer.settings_of(credential)
-        recorder = Recorder(self._outcomes, self._clock)
+        recorder = Recorder(self._outcomes, self._clock, order)
         with self._leases.hold(f"rotate:{credential}", settings.policy.derive_deadline) as held:
             if not held:
                 recorder.note(
@@ -108,6 +130,16 @@ class Engine:
         facts = self._gatherer.credential(credential)
         resume_credential(self._world(facts.credential.account, recorder), facts)
         return recorder.outcomes
+
+    def ordered_by(self, order: Order) -> Orders:
+        """Return what a person can have done to a credential; each outcome says who ordered it, and why."""
+        recorder = Recorder(self._outcomes, self._clock, order)
+        return Orders(
+            gatherer=self._gatherer,
+            world_of=lambda account: self._world(account, recorder),
+            clock=self._clock,
+            new_rotation_id=self._new_rotation_id,
+        )
 
     def revoke(self, account: str) -> tuple[Outcome, ...]:
         """Revoke what the account's plan says, orphans first; raises UnknownNameError for an unknown account."""

@@ -88,7 +88,7 @@ class _Revocations:
         world.recorder.done(
             step,
             f"{step.label} {how} ({step.reason.value}); versions destroyed: {_numbers(destroyed)}.",
-            evidence={"answer": answer.value, "why": step.sentence},
+            evidence={"answer": answer.value, "rule": step.sentence},
         )
 
     def _try_to_destroy(self, step: Step) -> tuple[int, ...] | None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from structlog.contextvars import bind_contextvars, unbind_contextvars
 
+from worker.engine.fencing import fence_path
 from worker.engine.staging import stage_secret
 from worker.engine.verification import Verification, verify_token
 from worker.engine.world import World
@@ -161,8 +162,9 @@ class Rotation:
         """Fence the consumers' path, abandon, and leave the token to the next sweep; the predecessor is untouched."""
         world = self._world
         reason = Reason.SCOPES_DIFFER if verdict is Verification.SCOPES_DIFFER else Reason.VERIFY_REFUSED
+        intent = self._seen().journal.intent
         try:
-            self._fence()
+            fence_path(world, self._location, self._path, expected=intent.expected_version if intent else 0)
         except CasConflictError:
             self._path = world.consumers.read(self._location)
             if self._serves(step.token_id):
@@ -173,25 +175,17 @@ class Rotation:
             if verdict is Verification.SCOPES_DIFFER
             else f"was answered 401 for {self._credential.policy.verify_deadline.total_seconds():g} s"
         )
-        world.recorder.stopped(
-            step,
-            reason,
-            f"The new token {step.label} of credential {step.credential} (account {step.account}) {what}. It was "
-            f"abandoned and will be revoked; services keep the old token. If this repeats, look at the exchange.",
-            Severity.ERROR,
-        )
+        whose = f"{step.label} of credential {step.credential} (account {step.account})"
+        if intent is not None and intent.kind == "rollback":
+            sentence = f"The predecessor {whose} {what}, so it is not served again; services keep the present token."
+        else:
+            sentence = (
+                f"The new token {whose} {what}. It was abandoned and will be revoked; services keep the old token. If "
+                f"this repeats, look at the exchange."
+            )
+        world.recorder.stopped(step, reason, sentence, Severity.ERROR)
         self._tell_if_parked(step)
         return False
-
-    def _fence(self) -> None:
-        """Move the consumers' path on without changing what it serves: a paused worker's promote must now fail."""
-        intent = self._seen().journal.intent
-        expected = intent.expected_version if intent else 0
-        document = self._path.document if self._path else None
-        if document is not None:
-            self._world.consumers.write(self._location, document, cas=expected)
-        else:
-            self._world.consumers.write_tombstone(self._location, cas=expected)
 
     # --- promote, close, abandon ------------------------------------------------------------------------------------
 

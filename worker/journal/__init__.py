@@ -25,7 +25,15 @@ from worker.journal.documents import (
     VersionedJournal,
     new_journal,
 )
-from worker.journal.orders import Owner, drop_intent, open_rollback, order_revocations, retire, take_over
+from worker.journal.orders import (
+    Owner,
+    drop_intent,
+    open_rollback,
+    order_revocations,
+    retire,
+    take_over,
+    want_emergency,
+)
 from worker.journal.tokens import end_record, forget_failures, mark_revoking, note_own_call
 
 __all__ = [
@@ -56,4 +64,5 @@ __all__ = [
     "retire",
     "stage",
     "take_over",
+    "want_emergency",
 ]

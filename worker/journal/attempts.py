@@ -53,7 +53,8 @@ def open_intent(
         opened_at=now,
         expected_version=expected_version,
     )
-    return next_of(compacted, intent=intent)
+    emergency_at = (journal.emergency_at or now) if kind == "emergency" else journal.emergency_at
+    return next_of(compacted, intent=intent, emergency_at=emergency_at)
 
 
 def stage(journal: Journal, token: DerivedToken, *, now: datetime) -> Journal:
@@ -104,12 +105,18 @@ def close(journal: Journal, *, promoted_version: int, promoted_at: datetime, now
     )
     others = (record for record in journal.ledger if record.token_id is None or record.token_id != current.token_id)
     ledger = tuple(_overtaken(record, intent.kind, promoted_at, now) for record in others)
-    return next_of(journal, intent=None, ledger=(*ledger, current), failures=Failures())
+    emergency_at = None if intent.kind == "emergency" else journal.emergency_at
+    return next_of(journal, intent=None, ledger=(*ledger, current), failures=Failures(), emergency_at=emergency_at)
 
 
 def _overtaken(record: TokenRecord, kind: str, promoted_at: datetime, now: datetime) -> TokenRecord:
-    if kind == "emergency" and record.token_id is not None and record.state in LIVE:
-        return copy_of(record, state=RecordState.REVOKING, revoking_at=now, revoking_reason="compromised")
+    if kind == "emergency" and record.token_id is not None and record.state in LIVE | {RecordState.REVOKING}:
+        return copy_of(
+            record,
+            state=RecordState.REVOKING,
+            revoking_at=record.revoking_at or now,
+            revoking_reason="compromised",
+        )
     if record.state is RecordState.CURRENT:
         return copy_of(record, state=RecordState.SUPERSEDED, superseded_at=promoted_at)
     return record
@@ -136,8 +143,8 @@ def abandon(
         last_reason=reason,
     )
     if intent.kind == "rollback":
-        # Nothing was derived: its token is the predecessor, which stays what it is.
-        return next_of(journal, intent=None, failures=failures)
+        # Nothing was derived: its token is the predecessor, which stays what it is, and a person sees the failure.
+        return next_of(journal, intent=None)
     record = TokenRecord(
         rotation_id=intent.rotation_id,
         label=intent.label,

@@ -131,6 +131,8 @@ class Journal(_Frozen):
     past_labels: tuple[str, ...] = ()
     failures: Failures = Failures()
     retired_at: AwareDatetime | None = None
+    emergency_at: AwareDatetime | None = None
+    """Since when a person wants every token but a fresh one revoked; None again when that is done."""
 
     @property
     def location(self) -> PathLocation:

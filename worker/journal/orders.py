@@ -37,6 +37,15 @@ def drop_intent(journal: Journal, *, reason: str, now: datetime) -> Journal:
     return abandon(journal, reason=reason, now=now).model_copy(update={"failures": journal.failures})
 
 
+def want_emergency(journal: Journal, *, now: datetime) -> Journal:
+    """Return the journal in which every token is to be replaced at once, its open intent given up.
+
+    It is written before anything else is done, so that an emergency which dies is finished by the next sweep.
+    """
+    dropped = drop_intent(journal, reason="compromised", now=now)
+    return dropped.model_copy(update={"emergency_at": journal.emergency_at or now, "sequence": journal.sequence + 1})
+
+
 def take_over(
     journal: Journal,
     *,
@@ -150,7 +159,7 @@ def order_revocations(journal: Journal, *, reason: str, now: datetime) -> Journa
     """
     dropped = drop_intent(journal, reason=reason, now=now)
     ledger = tuple(_ordered(record, reason, now) for record in dropped.ledger)
-    return dropped.model_copy(update={"ledger": ledger, "sequence": journal.sequence + 1})
+    return dropped.model_copy(update={"ledger": ledger, "sequence": journal.sequence + 1, "emergency_at": None})
 
 
 def _ordered(record: TokenRecord, reason: str, now: datetime) -> TokenRecord:

@@ -56,6 +56,13 @@ class CredentialFacts:
         """The journal's document without its version."""
         return self.journal.journal if self.journal else None
 
+    def knows(self, token: ListedToken) -> bool:
+        """Whether this credential's journal has a record of that token, or asked for its label."""
+        journal = self.ledger
+        return journal is not None and (
+            journal.record_of(token.token_id) is not None or journal.owns_label(token.label)
+        )
+
     @property
     def served_token_id(self) -> str | None:
         """The token that services are served, or None when the path serves none of ours."""

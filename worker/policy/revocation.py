@@ -135,7 +135,7 @@ def _of_credential(facts: CredentialFacts, tokens: TokenList, now: datetime) -> 
         verdict = _of_record(facts, journal, record, tokens, now, stale=bool(stale))
         if verdict is not None:
             yield verdict
-    yield from _strays(facts, journal, tokens)
+    yield from strays_of(facts, tokens)
 
 
 def _held_back(facts: CredentialFacts, now: datetime) -> Hold | None:
@@ -233,23 +233,28 @@ def _outage_since(facts: CredentialFacts, last: datetime, now: datetime) -> time
     return outage_within(facts.state.ledger, last, now) if facts.state else timedelta()
 
 
-def _strays(facts: CredentialFacts, journal: Journal, tokens: TokenList) -> Iterator[Step]:
-    for token in tokens.tokens:
-        label = token.label
-        if label is None or not journal.owns_label(label) or token.token_id == facts.served_token_id:
-            continue
-        if journal.record_of(token.token_id) is None:
-            sentence = f"A live token carries our label {label}, but its secret is in no Vault path: an orphan."
-            yield Step(
-                action=Action.REVOKE,
-                account=facts.credential.account,
-                credential=facts.credential.name,
-                reason=Reason.ORPHAN,
-                sentence=sentence,
-                token_id=token.token_id,
-                label=label,
-                rotation_id=label.rsplit("/", 1)[-1],
-            )
+def strays_of(facts: CredentialFacts, tokens: TokenList) -> tuple[Step, ...]:
+    """Return a step for each live token that carries one of our labels although no record knows its id: an orphan."""
+    journal = facts.ledger
+    if journal is None or journal.intent is not None:
+        return ()
+    return tuple(
+        Step(
+            action=Action.REVOKE,
+            account=facts.credential.account,
+            credential=facts.credential.name,
+            reason=Reason.ORPHAN,
+            sentence=f"A live token carries our label {token.label}, but its secret is in no Vault path: an orphan.",
+            token_id=token.token_id,
+            label=token.label,
+            rotation_id=token.label.rsplit("/", 1)[-1],
+        )
+        for token in tokens.tokens
+        if token.label is not None
+        and journal.owns_label(token.label)
+        and token.token_id != facts.served_token_id
+        and journal.record_of(token.token_id) is None
+    )
 
 
 def _foreign(facts: AccountFacts, tokens: TokenList) -> Iterator[Hold]:

@@ -23,6 +23,11 @@ _PURPOSE = {
 }
 
 
+def purpose_of(action: Action) -> str:
+    """Return what a step of a rotation does, as the end of a sentence."""
+    return _PURPOSE[action]
+
+
 def plan_rotation(facts: CredentialFacts, now: datetime, *, requested_at: datetime | None = None) -> Plan:
     """Return the steps that this credential needs now: an open intent first, else a rotation when one is due.
 
@@ -40,7 +45,25 @@ def plan_rotation(facts: CredentialFacts, now: datetime, *, requested_at: dateti
         return _plan_open_intent(facts, facts.intent, now, held)
     if facts.ledger is not None and facts.ledger.retired_at is not None:
         return _held(facts, Reason.RETIRED, f"{_name(facts)} was retired at {facts.ledger.retired_at:%Y-%m-%d} UTC.")
+    if facts.ledger is not None and facts.ledger.emergency_at is not None:
+        return _plan_emergency(facts, facts.ledger.emergency_at, now)
     return _plan_due(facts, now, requested_at, held)
+
+
+def _plan_emergency(facts: CredentialFacts, since: datetime, now: datetime) -> Plan:
+    """Go on with an emergency that was interrupted: neither pause, freeze, window nor parking holds it back."""
+    sentence = f"{_name(facts)} is compromised: a person ordered at {since:%Y-%m-%d %H:%M:%S} UTC to replace all of it."
+    failures = facts.ledger.failures if facts.ledger else Failures()
+    wait = backoff_left(failures, facts.credential.policy, now)
+    if wait > timedelta():
+        return _held(
+            facts,
+            Reason.BACKING_OFF,
+            f"{sentence} The last attempt failed ({failures.last_reason}); the next one is in {span(wait)}. To cut its "
+            f"tokens off without a replacement: rotator revoke {facts.credential.name} --all",
+            Severity.ERROR,
+        )
+    return _steps(facts, ROTATION, Reason.COMPROMISED, sentence)
 
 
 def _name(facts: CredentialFacts) -> str:
@@ -110,9 +133,8 @@ def _plan_due(facts: CredentialFacts, now: datetime, requested_at: datetime | No
         # Services are being rejected already: no window, freeze or parking makes that better.
         sentence = f"{_name(facts)} serves a token that the exchange refuses (proved at {dangling.proved_at:%H:%M:%S})."
         return _steps(facts, ROTATION, Reason.DANGLING, sentence)
-    if requested_at is not None and (promoted_at is None or promoted_at < requested_at):
-        sentence = f"{_name(facts)} is rotated because a person asked for it."
-        return Plan(holds=(held,)) if held else _steps(facts, ROTATION, Reason.REQUESTED, sentence)
+    if requested_at is not None:
+        return _plan_requested(facts, promoted_at, requested_at, held)
     if current is None:
         reason, sentence = Reason.NEVER_ISSUED, f"{_name(facts)} has no live token of ours."
     elif promoted_at is None:
@@ -146,6 +168,16 @@ def _plan_due(facts: CredentialFacts, now: datetime, requested_at: datetime | No
     if held is not None:
         return Plan(holds=(held,))
     return _unless_failing(facts, reason, sentence, now)
+
+
+def _plan_requested(
+    facts: CredentialFacts, promoted_at: datetime | None, requested_at: datetime, held: Hold | None
+) -> Plan:
+    if promoted_at is not None and promoted_at >= requested_at:
+        sentence = f"{_name(facts)} was rotated at {promoted_at:%H:%M:%S} UTC, since it was asked for."
+        return _held(facts, Reason.REQUESTED, sentence)
+    sentence = f"{_name(facts)} is rotated because a person asked for it."
+    return Plan(holds=(held,)) if held else _steps(facts, ROTATION, Reason.REQUESTED, sentence)
 
 
 def _since(verdict: Due, now: datetime) -> str:

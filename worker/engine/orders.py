@@ -1,0 +1,239 @@
+"""Orders: what a person has done to one credential. Each is a journal entry first, and rolled forward by any sweep."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Protocol
+
+from worker.engine.adopting import adopt_credential
+from worker.engine.fencing import fence_path
+from worker.engine.revoking import revoke_credential
+from worker.engine.rotating import Rotation
+from worker.engine.world import World
+from worker.errors import ConflictError, RotatorError, TransientError
+from worker.journal import Journal, open_rollback, order_revocations, retire, want_emergency
+from worker.models import Severity
+from worker.policy.adoption import plan_adopt
+from worker.policy.facts import CredentialFacts
+from worker.policy.orders import plan_compromised, plan_retire, plan_revoke_all, plan_rollback
+from worker.policy.revocation import plan_ordered, strays_of
+from worker.policy.rotation import ROTATION
+from worker.policy.steps import Action, Outcome, Plan, Reason, Step
+from worker.ports import Clock
+from worker.snapshot import Gatherer
+
+_MOST_TRIES = 4
+"""Losing a race to a sweep is ordinary: the order is planned anew on what the winner left."""
+
+
+class _Change(Protocol):
+    def __call__(self, journal: Journal, *, now: datetime) -> Journal: ...
+
+
+class Orders:
+    """What a person can order, each as a plan (which touches nothing) and as an act.
+
+    Every method raises UnknownNameError when no such credential is configured; all else that goes wrong is an outcome.
+    """
+
+    def __init__(
+        self,
+        *,
+        gatherer: Gatherer,
+        world_of: Callable[[str], World],
+        clock: Clock,
+        new_rotation_id: Callable[[], str],
+    ) -> None:
+        self._gatherer = gatherer
+        self._world_of = world_of
+        self._clock = clock
+        self._new_rotation_id = new_rotation_id
+
+    def plan_adopt(self, name: str, *, token_id: str | None = None, reclaim: bool = False) -> Plan:
+        """Return what adopting would do."""
+        account = self._gatherer.account(self._gatherer.settings_of(name).account)
+        return plan_adopt(account, name, token_id=token_id, reclaim=reclaim)
+
+    def adopt(self, name: str, *, token_id: str | None = None, reclaim: bool = False) -> tuple[Outcome, ...]:
+        """Take over what Vault serves; see `worker.policy.adoption`."""
+
+        def act(world: World) -> None:
+            account = self._gatherer.account(self._gatherer.settings_of(name).account)
+            plan = plan_adopt(account, name, token_id=token_id, reclaim=reclaim)
+            world.recorder.holds(plan.holds)
+            facts = next(one for one in account.credentials if one.credential.name == name)
+            for step in plan.steps:
+                if account.tokens is not None:
+                    adopt_credential(world, facts, account.tokens, step, rotation_id=self._new_rotation_id())
+
+        return self._carry_out(name, Action.ADOPT, Reason.RECLAIMED if reclaim else Reason.ADOPTED, act)
+
+    def plan_emergency(self, name: str) -> Plan:
+        """Return what an emergency would do."""
+        return plan_compromised(self._gatherer.credential(name))
+
+    def emergency(self, name: str) -> tuple[Outcome, ...]:
+        """Mint, verify and promote a fresh token, then revoke every other one of ours at once."""
+
+        def act(world: World) -> None:
+            facts = self._gatherer.credential(name)
+            plan = plan_compromised(facts)
+            world.recorder.holds(plan.holds)
+            if not plan.steps:
+                return
+            facts = self._written(world, self._settle(world, facts, plan), want_emergency)
+            mint = [step for step in plan.steps if step.action in ROTATION and step.reason is Reason.COMPROMISED]
+            if Rotation(world, facts, self._new_rotation_id).run(mint):
+                self._revoke_ordered(world, name)
+            else:
+                self._offer_to_revoke(world, name)
+
+        return self._carry_out(name, Action.EMERGENCY, Reason.COMPROMISED, act)
+
+    def _offer_to_revoke(self, world: World, name: str) -> None:
+        facts = self._gatherer.credential(name)
+        if facts.ledger is not None and facts.ledger.emergency_at is None:
+            return  # another worker has finished it
+        world.recorder.stopped(
+            Step(Action.EMERGENCY, facts.credential.account, name, Reason.COMPROMISED, ""),
+            Reason.COMPROMISED,
+            f"No new token of credential {name} could be put in place, so the old ones are still alive; sweeps go on "
+            f"trying. To cut all of them off without a replacement: rotator revoke {name} --all",
+            Severity.ERROR,
+        )
+
+    def plan_revoke_all(self, name: str) -> Plan:
+        """Return what revoking everything would do."""
+        return plan_revoke_all(self._gatherer.credential(name))
+
+    def revoke_all(self, name: str) -> tuple[Outcome, ...]:
+        """Mark every token of ours in one write, the served one included, and revoke them."""
+
+        def mark(journal: Journal, *, now: datetime) -> Journal:
+            return order_revocations(journal, reason=Reason.ORDERED.value, now=now)
+
+        def act(world: World) -> None:
+            facts = self._gatherer.credential(name)
+            plan = plan_revoke_all(facts)
+            world.recorder.holds(plan.holds)
+            for step in _only(plan, Action.REVOKE_ALL):
+                self._written(world, self._settle(world, facts, plan), mark)
+                world.recorder.done(
+                    step,
+                    f"Every token of credential {name} is marked for revocation. Services are rejected from now on, "
+                    f"until the next sweep has issued a new one (unless it is paused).",
+                    severity=Severity.WARNING,
+                )
+                self._revoke_ordered(world, name)
+
+        return self._carry_out(name, Action.REVOKE_ALL, Reason.ORDERED, act)
+
+    def plan_retire(self, name: str) -> Plan:
+        """Return what retiring would do."""
+        return plan_retire(self._gatherer.credential(name))
+
+    def retire(self, name: str) -> tuple[Outcome, ...]:
+        """End a credential's life: tokens revoked, its path emptied, secrets destroyed, the ledger kept."""
+
+        def act(world: World) -> None:
+            facts = self._gatherer.credential(name)
+            plan = plan_retire(facts)
+            world.recorder.holds(plan.holds)
+            for step in _only(plan, Action.RETIRE):
+                self._written(world, self._settle(world, facts, plan), retire)
+                world.recorder.done(step, f"Credential {name} is retired: it is never rotated again.")
+                self._revoke_ordered(world, name)
+
+        return self._carry_out(name, Action.RETIRE, Reason.RETIRED, act)
+
+    def plan_rollback(self, name: str) -> Plan:
+        """Return what rolling back would do."""
+        return plan_rollback(self._gatherer.credential(name), self._clock.now())
+
+    def rollback(self, name: str) -> tuple[Outcome, ...]:
+        """Serve the predecessor again while it lives; the present token is revoked after a grace of its own."""
+
+        def act(world: World) -> None:
+            facts = self._gatherer.credential(name)
+            plan = plan_rollback(facts, world.clock.now())
+            world.recorder.holds(plan.holds)
+            for step in _only(plan, Action.ROLLBACK):
+                if self._stage_predecessor(world, facts, step):
+                    rest = [one for one in plan.steps if one.action is not Action.ROLLBACK]
+                    Rotation(world, self._gatherer.credential(name), self._new_rotation_id).run(rest)
+
+        return self._carry_out(name, Action.ROLLBACK, Reason.ROLLED_BACK, act)
+
+    def _stage_predecessor(self, world: World, facts: CredentialFacts, step: Step) -> bool:
+        record = facts.ledger.record_of(step.token_id or "") if facts.ledger else None
+        document = world.consumers.find(facts.location, step.token_id or "")
+        if document is None or record is None or facts.journal is None:
+            sentence = f"No version of {facts.location} holds the secret of {step.label} any more; it cannot be served."
+            world.recorder.stopped(step, Reason.NO_PREDECESSOR, sentence, Severity.WARNING)
+            return False
+        opened = open_rollback(
+            facts.journal.journal,
+            record,
+            document,
+            rotation_id=self._new_rotation_id(),
+            now=world.clock.now(),
+            expected_version=facts.path.version if facts.path else 0,
+        )
+        world.journals.write(facts.location, opened, cas=facts.journal.version)
+        world.recorder.done(step, f"The secret of {step.label} is staged in the journal, to be served again.")
+        return True
+
+    def _carry_out(
+        self, name: str, action: Action, reason: Reason, act: Callable[[World], None]
+    ) -> tuple[Outcome, ...]:
+        account = self._gatherer.settings_of(name).account
+        world = self._world_of(account)
+        step = Step(action, account, name, reason, "")
+        for left in reversed(range(_MOST_TRIES)):
+            try:
+                act(world)
+                break
+            except ConflictError as error:
+                if not left:
+                    world.recorder.failed(step, error)
+            except RotatorError as error:
+                world.recorder.failed(step, error)
+                break
+        return world.recorder.outcomes
+
+    def _written(self, world: World, facts: CredentialFacts, change: _Change) -> CredentialFacts:
+        if facts.journal is None:
+            return facts
+        changed = change(facts.journal.journal, now=world.clock.now())
+        return replace(facts, journal=world.journals.write(facts.location, changed, cas=facts.journal.version))
+
+    def _settle(self, world: World, facts: CredentialFacts, plan: Plan) -> CredentialFacts:
+        """End an open intent: close it when services are served its token already, else make its promote impossible.
+
+        The intent itself is given up by the journal write of the order that follows.
+        """
+        intent = facts.intent
+        if intent is None or intent.token is None:
+            return facts
+        if plan.steps[0].action is Action.CLOSE:
+            if not Rotation(world, facts, self._new_rotation_id).run(plan.steps[:1]):
+                raise TransientError(f"The open rotation of {facts.credential.name} could not be closed first.")
+            return self._gatherer.credential(facts.credential.name)
+        if facts.path is not None and facts.path.version == intent.expected_version:
+            fence_path(world, facts.location, facts.path, expected=intent.expected_version)
+            return replace(facts, path=world.consumers.read(facts.location))
+        return facts
+
+    def _revoke_ordered(self, world: World, name: str) -> None:
+        facts = self._gatherer.credential(name)
+        revoke_credential(world, facts, plan_ordered(facts))
+        try:
+            tokens = world.exchange.list_tokens()
+        except RotatorError:
+            return  # what else carries our labels is found by the next sweep that can list
+        facts = self._gatherer.credential(name)
+        revoke_credential(world, facts, strays_of(facts, tokens))
+
+
+def _only(plan: Plan, action: Action) -> tuple[Step, ...]:
+    return tuple(step for step in plan.steps if step.action is action)
