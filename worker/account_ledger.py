@@ -92,6 +92,8 @@ class Flag(_Frozen):
     token_id: str | None = None
     since: AwareDatetime
     severity: Severity = Severity.WARNING
+    sentence: str = ""
+    evidence: dict[str, str] = {}
 
     @property
     def key(self) -> tuple[str, str, str | None]:

@@ -12,7 +12,7 @@ from sandbox.demo.frame import Frame
 from sandbox.trader_status import Counts
 from worker.models import Severity
 from worker.policy.steps import Outcome, Result
-from worker.report import CredentialView, Report, TokenState, TokenView
+from worker.views import CredentialView, Report, TokenState, TokenView
 
 BAR_CELLS = 10
 MIN_EVENTS = 3

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from worker.journal import RecordState
-from worker.models import Severity, TokenList
+from worker.models import ListedToken, Severity, TokenList
 from worker.policy.due import is_overdue, judge_due
 from worker.policy.facts import AccountFacts, AccountState, CredentialFacts
 from worker.policy.guards import Interval, freezes_of
@@ -82,7 +82,11 @@ def verdicts(facts: AccountFacts, state: AccountState, now: datetime) -> Iterato
         hold = hands_off(one)
         if hold is not None:
             if hold.reason in ANNOUNCED:
-                yield Verdict(hold.reason, hold.credential, hold.sentence, hold.severity)
+                served = one.path.document.label if one.path and one.path.document else ""
+                evidence = {"rule": hold.reason.value, "current": one.current.label if one.current else ""}
+                yield Verdict(
+                    hold.reason, hold.credential, hold.sentence, hold.severity, evidence={**evidence, "served": served}
+                )
             continue
         yield from _of_rotation(one, state, now)
         yield from _of_revocation(one, now)
@@ -91,14 +95,20 @@ def verdicts(facts: AccountFacts, state: AccountState, now: datetime) -> Iterato
             yield from _of_superseded(one, tokens, now)
 
 
+def _when(last: datetime | None) -> dict[str, str]:
+    return {"last_tried": last.isoformat()} if last else {}
+
+
 def _name(facts: CredentialFacts) -> str:
     return f"credential {facts.credential.name} (account {facts.credential.account})"
 
 
 def _of_account(facts: AccountFacts, state: AccountState, now: datetime) -> Iterator[Verdict]:
     if state.ledger.suspicion is not None:
-        sentence = f"{state.ledger.suspicion.sentence} If that is right: rotator trust {facts.account}"
-        yield Verdict(Reason.LIST_SHRANK, "", sentence, Severity.ERROR)
+        suspicion = state.ledger.suspicion
+        sentence = f"{suspicion.sentence} If that is right: rotator trust {facts.account}"
+        evidence = {"rule": "shrink_limit", "lost": str(suspicion.lost), "since": suspicion.first_at.isoformat()}
+        yield Verdict(Reason.LIST_SHRANK, "", sentence, Severity.ERROR, evidence=evidence)
     limits = {one.credential.name: one.credential.policy.pause_limit for one in facts.credentials}
     shortest = min(limits.values(), default=timedelta(days=1))
     for pause in state.ledger.pauses:
@@ -111,6 +121,7 @@ def _of_account(facts: AccountFacts, state: AccountState, now: datetime) -> Iter
                 pause.credential or "",
                 f"{scope} has been paused for {span(lasts)} by {pause.by} ({pause.reason}). Is that still meant? "
                 f"It goes on with: rotator resume {scope}",
+                evidence={"rule": "pause_limit", "since": pause.since.isoformat(), "by": pause.by},
             )
     for name in facts.unconfigured:
         yield Verdict(
@@ -118,6 +129,7 @@ def _of_account(facts: AccountFacts, state: AccountState, now: datetime) -> Iter
             name,
             f"Credential {name} of account {facts.account} has a journal but is no longer configured; nothing of it is "
             f"touched. Configure it again, and retire it with: rotator retire {name}",
+            evidence={"rule": "not configured"},
         )
     if facts.tokens is not None:
         yield from _of_strangers(facts, facts.tokens)
@@ -137,10 +149,17 @@ def _of_strangers(facts: AccountFacts, tokens: TokenList) -> Iterator[Verdict]:
                 f"touched: another deployment with the same names, or a journal that was lost? Revoke it by hand.",
                 token_id=token.token_id,
                 label=token.label,
+                evidence=_of_listed(token, "label of ours, in no journal"),
             )
         elif facts.settings.guards.foreign == "alert":
             sentence = f"Token {label} of account {facts.account} is not ours; it is never touched."
-            yield Verdict(Reason.FOREIGN, "", sentence, token_id=token.token_id, label=token.label)
+            evidence = _of_listed(token, "foreign")
+            yield Verdict(Reason.FOREIGN, "", sentence, token_id=token.token_id, label=token.label, evidence=evidence)
+
+
+def _of_listed(token: ListedToken, rule: str) -> dict[str, str]:
+    used = token.last_used_at.isoformat() if token.last_used_at else "never"
+    return {"rule": rule, "created": token.created_at.isoformat(), "last_used": used}
 
 
 def _of_use(facts: CredentialFacts, tokens: TokenList, now: datetime) -> Iterator[Verdict]:
@@ -160,6 +179,7 @@ def _of_use(facts: CredentialFacts, tokens: TokenList, now: datetime) -> Iterato
     evidence = {
         "last_used_by_others": verdict.last_use.isoformat() if verdict.last_use else "never",
         "current": current.label,
+        "since": verdict.since.isoformat(),
         "rule": "stale_after" if verdict.kind == "stale" else "unused_after",
     }
     yield Verdict(Reason(verdict.kind), facts.credential.name, sentence, evidence=evidence, label=current.label)
@@ -187,6 +207,7 @@ def _of_rotation(facts: CredentialFacts, state: AccountState, now: datetime) -> 
             f"{_name(facts).capitalize()} is parked after {journal.failures.count} failed attempts in a row (the last: "
             f"{journal.failures.last_reason}). Services keep their token. Find the cause, then: rotator resume {name}",
             Severity.ERROR,
+            evidence={"rule": "park_after", "failures": str(journal.failures.count), **_when(journal.failures.last_at)},
         )
     if current is None or current.promoted_at is None:
         return
@@ -197,8 +218,10 @@ def _of_rotation(facts: CredentialFacts, state: AccountState, now: datetime) -> 
             f"{_name(facts).capitalize()} is older than max_age {span(policy.max_age)}: it could not be "
             f"rotated for long. See: rotator plan {name}",
             Severity.ERROR,
+            evidence={"rule": "max_age", "current": current.label, "promoted": current.promoted_at.isoformat()},
         )
-    if state.ledger.dangling_token(current.token_id) is not None:
+    dangling = state.ledger.dangling_token(current.token_id)
+    if dangling is not None:
         yield Verdict(
             Reason.DANGLING,
             name,
@@ -207,6 +230,11 @@ def _of_rotation(facts: CredentialFacts, state: AccountState, now: datetime) -> 
             Severity.ERROR,
             token_id=current.token_id,
             label=current.label,
+            evidence={
+                "rule": "two lists and a refused call",
+                "current": current.label,
+                "proved": dangling.proved_at.isoformat(),
+            },
         )
     account = facts.credential.account
     for freeze in freezes_of(account, state.freezes, state.ledger, now, policy.freeze_sight):
@@ -218,6 +246,11 @@ def _of_rotation(facts: CredentialFacts, state: AccountState, now: datetime) -> 
                 f"The freeze until {freeze.until:%Y-%m-%d %H:%M} UTC ({freeze.reason}) outlasts the max_age of "
                 f"{_name(facts)}, which ends at {overdue_at:%Y-%m-%d %H:%M} UTC. Rotate it "
                 f"before {freeze.start:%Y-%m-%d %H:%M} UTC: rotator rotate {name}",
+                evidence={
+                    "rule": "max_age",
+                    "overdue": overdue_at.isoformat(),
+                    "freeze": f"{freeze.start.isoformat()} to {freeze.until.isoformat()}",
+                },
             )
             return
 
@@ -247,6 +280,11 @@ def _of_revocation(facts: CredentialFacts, now: datetime) -> Iterator[Verdict]:
                 Severity.ERROR,
                 token_id=record.token_id,
                 label=record.label,
+                evidence={
+                    "rule": record.revoking_reason or "",
+                    "since": record.revoking_at.isoformat(),
+                    **_when(record.tried_at),
+                },
             )
 
 
@@ -267,5 +305,10 @@ def _of_superseded(facts: CredentialFacts, tokens: TokenList, now: datetime) -> 
                 f"reader that did not pick up the new version.",
                 token_id=record.token_id,
                 label=record.label,
-                evidence={"last_used": last.isoformat(), "superseded": record.superseded_at.isoformat()},
+                evidence={
+                    "rule": "max_overlap",
+                    "last_used": last.isoformat(),
+                    "superseded": record.superseded_at.isoformat(),
+                    "current": facts.current.label if facts.current else "",
+                },
             )

@@ -36,7 +36,13 @@ def flags_after(flags: Iterable[Flag], steps: Iterable[Step], now: datetime) -> 
         key = (step.verdict or step.reason.value, step.credential, step.token_id)
         if step.action is Action.FLAG:
             kept[key] = Flag(
-                kind=key[0], credential=step.credential, token_id=step.token_id, since=now, severity=step.severity
+                kind=key[0],
+                credential=step.credential,
+                token_id=step.token_id,
+                since=now,
+                severity=step.severity,
+                sentence=step.sentence,
+                evidence=step.evidence,
             )
         else:
             kept.pop(key, None)

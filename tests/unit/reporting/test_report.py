@@ -15,7 +15,8 @@ from worker.models import PathContent, Severity
 from worker.policy.facts import AccountFacts
 from worker.policy.plan import plan_revocations
 from worker.policy.steps import Hold, Plan, Reason
-from worker.report import CredentialView, Report, TokenState, build_report
+from worker.report import build_report
+from worker.views import CredentialView, Report, TokenState
 
 CURRENT = record(2, RecordState.CURRENT, promoted=ago(days=2))
 OLD = record(1, RecordState.SUPERSEDED, promoted=ago(days=9), superseded=ago(days=2))
