@@ -186,6 +186,8 @@ class WorkerLane:
             if scenario is Scenario.REVOCATION:
                 container.engine.rotate(credential.name)
                 _age(self._vault.journals, credential, A_WHILE_AGO)
+            if scenario is Scenario.REFUSAL:
+                self._stack.control.spoil_tokens(credential.account)
 
     def await_due(self, scenario: Scenario, credential: Credential) -> None:
         """Wait until the scenario's work is due: a revocation is when the trader uses the successor.
