@@ -13,45 +13,32 @@ from worker.engine.pausing import freezes, pauses, trusts, unfreezes
 from worker.wiring import Container
 
 
-class DurationType(click.ParamType[timedelta]):
-    """A duration such as 4h, longer than nothing."""
-
-    name = "duration"
-
-    def convert(self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Return the duration, or fail with a sentence."""
-        if isinstance(value, timedelta):
-            return value
-        try:
-            duration = parse_duration(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        if duration <= timedelta():
-            self.fail(f"{value} is no time at all", param, ctx)
-        return duration
+def _duration(_ctx: click.Context, _param: click.Parameter, text: str | None) -> timedelta | None:
+    if text is None:
+        return None
+    try:
+        duration = parse_duration(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    if duration <= timedelta():
+        raise click.BadParameter(f"{text} is no time at all")
+    return duration
 
 
-class MomentType(click.ParamType[datetime]):
-    """A moment in ISO 8601 with a time zone."""
-
-    name = "moment"
-
-    def convert(self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Return the moment in UTC, or fail with a sentence."""
-        if isinstance(value, datetime):
-            return value
-        try:
-            moment = datetime.fromisoformat(value)
-            if moment.tzinfo is None:
-                self.fail(f"{value} has no time zone: write {value}Z, or an offset such as +02:00", param, ctx)
+def _moment(_ctx: click.Context, _param: click.Parameter, text: str) -> datetime:
+    """Return the moment in UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
             return moment.astimezone(UTC)
-        except (ValueError, OverflowError):
-            self.fail(f"{value} is not a moment such as 2026-11-03T18:00Z", param, ctx)
+    except (ValueError, OverflowError):
+        raise click.BadParameter(f"{text} is not a moment such as 2026-11-03T18:00Z") from None
+    raise click.BadParameter(f"{text} has no time zone: put Z behind its time, or an offset such as +02:00")
 
 
 @click.command(epilog=EPILOG)
 @click.argument("name")
-@click.option("--for", "lasting", type=DurationType(), metavar="4h", help="End by itself after this time.")
+@click.option("--for", "lasting", callback=_duration, metavar="4h", help="End by itself after this time.")
 @why
 @as_json
 @dry_run
@@ -113,7 +100,7 @@ def resume(runtime: Runtime, name: str, *, why: str, as_json: bool, dry_run: boo
 
 
 @click.command(epilog=EPILOG)
-@click.option("--until", required=True, type=MomentType(), metavar="ISO", help="Its end, with a time zone.")
+@click.option("--until", required=True, callback=_moment, metavar="ISO", help="Its end, with a time zone.")
 @click.option("--account", metavar="NAME", help="Only this account; without it, every one.")
 @click.option("--reason", "why", required=True, metavar="TEXT", help="Why; everyone who is held back reads it.")
 @as_json

@@ -85,7 +85,8 @@ def held_back(
     pause = pause_of(ledger, credential, now)
     if pause is not None:
         end = f"until {pause.until:%Y-%m-%d %H:%M} UTC" if pause.until else "without an end"
-        scope = pause.credential or account
+        # Unlike the bare name this means one thing, whatever else is configured.
+        scope = f"credential:{pause.credential}" if pause.credential else f"account:{account}"
         sentence = f"{name} is paused {end} by {pause.by} ({pause.reason}). It goes on with: rotator resume {scope}"
         return Hold(account, credential, Reason.PAUSED, sentence)
     freeze = freeze_at(intervals, now)
