@@ -52,8 +52,8 @@ def test_a_pause_leaves_those_of_others_that_are_in_force(ledger: AccountLedger,
 @given(LEDGERS, PAUSES)
 def test_what_has_expired_goes_with_the_next_order(ledger: AccountLedger, ordered: Pause) -> None:
     after = pause(ledger, ordered, NOON)
-    left = [*(one for one in after.pauses if one != ordered), *after.freezes]
-    assert [one for one in left if one.until is not None and one.until <= NOON] == []
+    ends = [one.until for one in after.pauses if one != ordered] + [one.until for one in after.freezes]
+    assert [one for one in ends if one is not None and one <= NOON] == []
 
 
 @given(LEDGERS)
