@@ -6,7 +6,7 @@ outcomes; a failure is an outcome, not an exception, so that one credential neve
 
 import random
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from config.schema import ROTATION_ID_LENGTH, Settings
@@ -133,8 +133,8 @@ class Engine:
         Raises UnknownNameError when nothing (or more than one thing) has that name.
         """
         recorder = Recorder(self._outcomes, self._clock, order)
-        carry_out_edits(self._accounts, lifts(self._settings, name), recorder, self._clock)
-        for facts, plan in self._resumptions(name):
+        failed = carry_out_edits(self._accounts, lifts(self._settings, name), recorder, self._clock)
+        for facts, plan in self._resumptions(name, without=failed):
             resume_credential(self._world(facts.credential.account, recorder), facts, plan)
         if not recorder.outcomes:
             for step in self._nothing_to_resume(name):
@@ -154,15 +154,17 @@ class Engine:
     def plan_resume(self, name: str) -> Plan:
         """Return what `resume` would do; raises as it does."""
         lifted = self.plan_edits(lifts(self._settings, name))
-        plans = [lifted, *(plan for _, plan in self._resumptions(name))]
+        failed = {hold.account for hold in lifted.holds if hold.reason is Reason.UNREADABLE}
+        plans = [lifted, *(plan for _, plan in self._resumptions(name, without=failed))]
         steps, holds = tuple(s for one in plans for s in one.steps), tuple(h for one in plans for h in one.holds)
         return Plan(steps if steps or holds else self._nothing_to_resume(name), holds)
 
     def _nothing_to_resume(self, name: str) -> tuple[Step, ...]:
         return tuple(nothing_to_resume(one.account, one.credential) for one in scopes_of(self._settings, name))
 
-    def _resumptions(self, name: str) -> Iterator[tuple[CredentialFacts, Plan]]:
-        for scope in scopes_of(self._settings, name):
+    def _resumptions(self, name: str, *, without: Collection[str]) -> Iterator[tuple[CredentialFacts, Plan]]:
+        # Where Vault does not answer for the account it is not asked, and waited for, once more for each credential.
+        for scope in (one for one in scopes_of(self._settings, name) if one.account not in without):
             of_account = (one.name for one in self._settings.credentials_of(scope.account))
             for credential in (scope.credential,) if scope.credential else of_account:
                 facts = self._gatherer.credential(credential)

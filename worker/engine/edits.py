@@ -53,17 +53,24 @@ def plan_edits(accounts: AccountLedgers, edits: Edits, now: datetime) -> Plan:
     return Plan(tuple(steps), tuple(holds))
 
 
-def carry_out_edits(accounts: AccountLedgers, edits: Edits, recorder: Recorder, clock: Clock) -> None:
-    """Write every edit and record what became of it; one account's failure does not stop another's."""
+def carry_out_edits(accounts: AccountLedgers, edits: Edits, recorder: Recorder, clock: Clock) -> frozenset[str]:
+    """Write every edit and record what became of it; one account's failure does not stop another's.
+
+    Returns:
+        The accounts for which it failed, which has been recorded.
+    """
+    failed: set[str] = set()
     for account, edit in edits.items():
         try:
             change = _write(accounts, account, edit, clock)
         except RotatorError as error:
             _record_failure(recorder, account, error)
+            failed.add(account)
             continue
         for step in change.steps:
             recorder.done(step, step.sentence)
         recorder.holds(change.holds)
+    return frozenset(failed)
 
 
 def _write(accounts: AccountLedgers, account: str, edit: Edit, clock: Clock) -> Change:

@@ -131,7 +131,7 @@ def _freezing(account: str, since: datetime, until: datetime, order: Order) -> E
     scope, ordered = Scope(account), OrderedFreeze(since=since, until=until, by=order.by, reason=order.why)
 
     def edit(ledger: AccountLedger, now: datetime) -> Change:
-        longer = next((one for one in ledger.freezes if one.until > until and one.until > now), None)
+        longer = next((one for one in ledger.freezes if one.until > until), None)
         if longer is not None:
             sentence = (
                 f"Account {account} is frozen already until {longer.until:%Y-%m-%d %H:%M} UTC by {longer.by} "

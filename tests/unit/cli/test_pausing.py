@@ -225,8 +225,8 @@ def test_a_freeze_of_the_settings_stays_and_that_is_exit_code_1(cli: CliWorld) -
     configured = Freeze(reason="expiry", start=now - HOUR, until=now + HOUR)
     cli.harness.settings = cli.harness.settings.model_copy(update={"freezes": (configured,)})
     cli.harness.engine = cli.harness.new_engine()
-    result = cli.run("unfreeze")
-    assert (result.exit_code, "configuration file" in " ".join(result.stdout.split())) == (1, True)
+    sentences = [one["sentence"] for one in cli.json("unfreeze")["outcomes"]]
+    assert (cli.run("unfreeze").exit_code, ["configuration file" in one for one in sentences]) == (1, [True])
 
 
 # --- trust

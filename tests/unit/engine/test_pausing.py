@@ -338,6 +338,32 @@ def test_the_plan_of_a_resume_says_what_it_then_does(world: Harness) -> None:
     assert [one.sentence for one in planned.steps] == [one.sentence for one in world.engine.resume("all")]
 
 
+def test_a_parked_credential_that_cannot_be_read_is_said_when_its_account_is_resumed(world: Harness) -> None:
+    parked(world)
+    world.vault.fail_next(VaultUnavailableError("mm is away"), port="journals", method="read")
+    outcomes = world.engine.resume(ACCOUNT)
+    assert results(outcomes) == [(Result.HELD, Reason.UNREADABLE)]
+
+
+def test_while_vault_is_away_it_is_not_asked_for_every_credential(world: Harness) -> None:
+    world.vault.fail_next(VaultUnavailableError("Vault is away"), port="accounts", method="read")
+    calls: list[object] = []
+    world.vault.on_call = calls.append
+    assert (results(world.engine.resume("all")), len(calls)) == ([(Result.FAILED, Reason.FAILED)], 1)
+
+
+def test_a_pause_that_somebody_else_lifted_a_moment_before_is_not_told_as_lifted_twice(world: Harness) -> None:
+    paused(world)
+
+    def bob(call: object) -> None:
+        if getattr(call, "method", "") == "write":
+            world.vault.on_call = None
+            world.engine.resume("mm", order=BOB)
+
+    world.vault.on_call = bob
+    assert "nothing to resume" in world.engine.resume("mm", order=ANN)[0].sentence
+
+
 # --- freeze
 
 
