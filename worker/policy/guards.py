@@ -25,15 +25,11 @@ class Interval:
 
 
 def pause_of(ledger: AccountLedger, credential: str, now: datetime) -> Pause | None:
-    """Return the pause in force for that credential (its own, or the account's), or None."""
-    return next(
-        (
-            one
-            for one in ledger.pauses
-            if one.credential in {None, credential} and (one.until is None or now < one.until)
-        ),
-        None,
+    """Return the pause in force for that credential (its own, or the account's), the longest-lasting one, or None."""
+    found = (
+        one for one in ledger.pauses if one.credential in {None, credential} and (one.until is None or now < one.until)
     )
+    return max(found, key=lambda one: (one.until is None, one.until or now), default=None)
 
 
 def freeze_at(intervals: Iterable[Interval], now: datetime) -> Interval | None:

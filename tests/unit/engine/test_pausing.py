@@ -225,6 +225,16 @@ def test_a_credentials_pause_and_its_accounts_are_two(world: Harness) -> None:
     assert {one.credential for one in ledger(world).pauses} == {"mm", None}
 
 
+@pytest.mark.parametrize("own, account", [(HOUR, None), (None, HOUR), (HOUR, 2 * HOUR), (2 * HOUR, HOUR)])
+def test_of_two_pauses_the_one_that_lasts_longer_is_named(
+    world: Harness, own: timedelta | None, account: timedelta | None
+) -> None:
+    paused(world, "mm", own)
+    paused(world, ACCOUNT, account)
+    longer = "account:main" if account is None or account == 2 * HOUR else "credential:mm"
+    assert world.engine.rotate("mm")[0].sentence.endswith(f"rotator resume {longer}")
+
+
 # --- the pause that was forgotten
 
 
