@@ -231,6 +231,41 @@ def trust(ledger: AccountLedger) -> AccountLedger:
     return changed(ledger, baseline=baseline, suspicion=None)
 
 
+def pause(ledger: AccountLedger, ordered: Pause, now: datetime) -> AccountLedger:
+    """Return the ledger with that pause in place of the one of the same credential (or of the account)."""
+    others = (one for one in _in_force(ledger.pauses, now) if one.credential != ordered.credential)
+    return changed(ledger, pauses=(*others, ordered), freezes=_in_force(ledger.freezes, now))
+
+
+def lift_pauses(ledger: AccountLedger, credential: str | None, now: datetime) -> AccountLedger:
+    """Return the ledger without the pauses of that credential; for None without any, the account's own included."""
+    kept = tuple(
+        one for one in _in_force(ledger.pauses, now) if credential is not None and one.credential != credential
+    )
+    return changed(ledger, pauses=kept, freezes=_in_force(ledger.freezes, now))
+
+
+def freeze(ledger: AccountLedger, ordered: OrderedFreeze, now: datetime) -> AccountLedger:
+    """Return the ledger with that freeze in place of the one that was ordered before.
+
+    Like a pause it replaces without asking: the caller has seen that it does not end sooner.
+    """
+    return changed(ledger, pauses=_in_force(ledger.pauses, now), freezes=(ordered,))
+
+
+def unfreeze(ledger: AccountLedger, now: datetime) -> AccountLedger:
+    """Return the ledger without freezes that people ordered; those of the settings are not in it."""
+    return changed(ledger, pauses=_in_force(ledger.pauses, now), freezes=())
+
+
+L = TypeVar("L", bound=Pause | OrderedFreeze)
+
+
+def _in_force(ordered: tuple[L, ...], now: datetime) -> tuple[L, ...]:
+    # Only a person's next order drops what has expired: a sweep on a clock that is off must not forget an order.
+    return tuple(one for one in ordered if one.until is None or now < one.until)
+
+
 def set_dangling(ledger: AccountLedger, proofs: Iterable[Dangling], currents: Collection[str]) -> AccountLedger:
     """Return the ledger with further proofs, and without those of tokens that are no longer current."""
     kept = {one.token_id: one for one in ledger.dangling if one.token_id in currents}

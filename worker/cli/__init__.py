@@ -4,10 +4,11 @@ from importlib.metadata import version
 
 import click
 
-from worker.cli.commands import plan, resume, status
+from worker.cli.commands import plan, status
 from worker.cli.config_check import config_group
 from worker.cli.exits import EPILOG
 from worker.cli.orders import adopt, retire, revoke, rollback, rotate
+from worker.cli.pausing import freeze, pause, resume, trust, unfreeze
 from worker.cli.runtime import ReportingGroup, Runtime, set_up_logging
 
 __all__ = ["main"]
@@ -27,5 +28,19 @@ def main(ctx: click.Context, *, verbose: bool) -> None:
     set_up_logging(verbose=verbose)
 
 
-for _command in (adopt, plan, resume, retire, revoke, rollback, rotate, status, config_group):
+for _command in (
+    adopt,
+    freeze,
+    pause,
+    plan,
+    resume,
+    retire,
+    revoke,
+    rollback,
+    rotate,
+    status,
+    trust,
+    unfreeze,
+    config_group,
+):
     main.add_command(_command)

@@ -1,15 +1,14 @@
-"""`rotator plan`, `rotator rotate`, `rotator status`: in this process, without the broker."""
+"""`rotator plan`, `rotator status`: they look and touch nothing."""
 
 import click
 
-from worker.cli.acts import as_json, end, outcomes_as_json, plan_as_json, print_plan
+from worker.cli.acts import as_json, end, plan_as_json, print_plan
 from worker.cli.exits import EPILOG
-from worker.cli.output import console, print_json
+from worker.cli.output import print_json
 from worker.cli.planning import look
 from worker.cli.runtime import Runtime
 from worker.cli.status_view import print_status
 from worker.models import Severity
-from worker.policy.steps import Result
 from worker.report import build_report
 
 
@@ -26,23 +25,6 @@ def plan(runtime: Runtime, names: tuple[str, ...], *, as_json: bool) -> None:
     else:
         print_plan(outlook)
     end(attention=any(hold.severity is not Severity.INFO for hold in outlook.holds))
-
-
-@click.command(epilog=EPILOG)
-@click.argument("name")
-@as_json
-@click.pass_obj
-def resume(runtime: Runtime, name: str, *, as_json: bool) -> None:
-    """Let a parked credential be tried again: its failed attempts are forgotten, and the next sweep takes it up."""
-    with runtime.build(runtime.load()) as container:
-        outcomes = container.engine.resume(name)
-    resumed = all(one.result is Result.DONE for one in outcomes)
-    if as_json:
-        print_json({"resumed": resumed, "outcomes": outcomes_as_json(outcomes)})
-    else:
-        for outcome in outcomes:
-            console().print(outcome.sentence)
-    end(attention=not resumed)
 
 
 @click.command(epilog=EPILOG)

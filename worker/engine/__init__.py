@@ -6,22 +6,25 @@ outcomes; a failure is an outcome, not an exception, so that one credential neve
 
 import random
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from config.schema import ROTATION_ID_LENGTH, Settings
+from worker.engine.edits import Edits, carry_out_edits, plan_edits
 from worker.engine.flagging import flag_account
 from worker.engine.observing import observe_account, probe_account
 from worker.engine.orders import Orders
-from worker.engine.resuming import resume_credential
+from worker.engine.pausing import lifts, scopes_of
+from worker.engine.resuming import nothing_to_resume, plan_resume, resume_credential
 from worker.engine.revoking import revoke_account
 from worker.engine.rotating import Rotation
 from worker.engine.world import Recorder, World
 from worker.errors import RotatorError
 from worker.models import Severity
+from worker.policy.facts import CredentialFacts
 from worker.policy.observation import observed
 from worker.policy.plan import plan_flags, plan_revocations, plan_rotation
-from worker.policy.steps import Action, Order, Outcome, Reason, Result
+from worker.policy.steps import Action, Order, Outcome, Plan, Reason, Result, Step
 from worker.ports import AccountLedgers, Clock, ConsumersStore, Exchange, JournalStore, Leases, OutcomeSink
 from worker.snapshot import Gatherer
 
@@ -124,11 +127,18 @@ class Engine:
                     break
         return recorder.outcomes
 
-    def resume(self, credential: str) -> tuple[Outcome, ...]:
-        """Forget a credential's failures, so that a parked one is tried again; raises UnknownNameError."""
-        recorder = Recorder(self._outcomes, self._clock)
-        facts = self._gatherer.credential(credential)
-        resume_credential(self._world(facts.credential.account, recorder), facts)
+    def resume(self, name: str, *, order: Order | None = None) -> tuple[Outcome, ...]:
+        """Lift pauses and forget failures of a credential, of an account's parked ones, or of all.
+
+        Raises UnknownNameError when nothing (or more than one thing) has that name.
+        """
+        recorder = Recorder(self._outcomes, self._clock, order)
+        failed = carry_out_edits(self._accounts, lifts(self._settings, name), recorder, self._clock)
+        for facts, plan in self._resumptions(name, without=failed):
+            resume_credential(self._world(facts.credential.account, recorder), facts, plan)
+        if not recorder.outcomes:
+            for step in self._nothing_to_resume(name):
+                recorder.done(step, step.sentence)
         return recorder.outcomes
 
     def ordered_by(self, order: Order) -> Orders:
@@ -140,6 +150,35 @@ class Engine:
             clock=self._clock,
             new_rotation_id=self._new_rotation_id,
         )
+
+    def plan_resume(self, name: str) -> Plan:
+        """Return what `resume` would do; raises as it does."""
+        lifted = self.plan_edits(lifts(self._settings, name))
+        failed = {hold.account for hold in lifted.holds if hold.reason is Reason.UNREADABLE}
+        plans = [lifted, *(plan for _, plan in self._resumptions(name, without=failed))]
+        steps, holds = tuple(s for one in plans for s in one.steps), tuple(h for one in plans for h in one.holds)
+        return Plan(steps if steps or holds else self._nothing_to_resume(name), holds)
+
+    def _nothing_to_resume(self, name: str) -> tuple[Step, ...]:
+        return tuple(nothing_to_resume(one.account, one.credential) for one in scopes_of(self._settings, name))
+
+    def _resumptions(self, name: str, *, without: Collection[str]) -> Iterator[tuple[CredentialFacts, Plan]]:
+        # Where Vault does not answer for the account it is not asked, and waited for, once more for each credential.
+        for scope in (one for one in scopes_of(self._settings, name) if one.account not in without):
+            of_account = (one.name for one in self._settings.credentials_of(scope.account))
+            for credential in (scope.credential,) if scope.credential else of_account:
+                facts = self._gatherer.credential(credential)
+                yield facts, plan_resume(facts, parked_only=scope.credential is None)
+
+    def edit(self, edits: Edits, order: Order) -> tuple[Outcome, ...]:
+        """Write a person's order (`worker.engine.pausing`) to the account ledgers; never raises RotatorError."""
+        recorder = Recorder(self._outcomes, self._clock, order)
+        carry_out_edits(self._accounts, edits, recorder, self._clock)
+        return recorder.outcomes
+
+    def plan_edits(self, edits: Edits) -> Plan:
+        """Return what `edit` would do."""
+        return plan_edits(self._accounts, edits, self._clock.now())
 
     def revoke(self, account: str) -> tuple[Outcome, ...]:
         """Revoke what the account's plan says, orphans first; raises UnknownNameError for an unknown account."""

@@ -109,7 +109,7 @@ def _control(world: World, step: Step) -> Dangling:
     world.recorder.done(
         step,
         f"{step.label} of credential {step.credential} (account {step.account}) is refused by the exchange while other "
-        f"calls succeed: services that use it are rejected. It is rotated at once.",
+        f"calls succeed: services that use it are rejected. It is rotated at once, unless somebody paused it.",
         severity=Severity.ERROR,
     )
     return Dangling(credential=step.credential, token_id=step.token_id or "", proved_at=world.clock.now())

@@ -115,12 +115,15 @@ def _of_account(facts: AccountFacts, state: AccountState, now: datetime) -> Iter
         lasts = now - pause.since
         over = pause.until is not None and now >= pause.until
         if not over and lasts > limits.get(pause.credential or "", shortest):
-            scope = pause.credential or facts.account
+            # A pause outlives the entry of its credential in the settings; only its account can be named then.
+            known = pause.credential in limits
+            scope = f"credential {pause.credential}" if pause.credential else f"account {facts.account}"
+            lift = f"credential:{pause.credential}" if known else f"account:{facts.account}"
             yield Verdict(
                 Reason.PAUSE_FORGOTTEN,
                 pause.credential or "",
-                f"{scope} has been paused for {span(lasts)} by {pause.by} ({pause.reason}). Is that still meant? "
-                f"It goes on with: rotator resume {scope}",
+                f"{scope.capitalize()} has been paused for {span(lasts)} by {pause.by} ({pause.reason}). Is that still "
+                f"meant? It goes on with: rotator resume {lift}",
                 evidence={"rule": "pause_limit", "since": pause.since.isoformat(), "by": pause.by},
             )
     for name in facts.unconfigured:

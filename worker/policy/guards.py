@@ -25,15 +25,11 @@ class Interval:
 
 
 def pause_of(ledger: AccountLedger, credential: str, now: datetime) -> Pause | None:
-    """Return the pause in force for that credential (its own, or the account's), or None."""
-    return next(
-        (
-            one
-            for one in ledger.pauses
-            if one.credential in {None, credential} and (one.until is None or now < one.until)
-        ),
-        None,
+    """Return the pause in force for that credential (its own, or the account's), the longest-lasting one, or None."""
+    found = (
+        one for one in ledger.pauses if one.credential in {None, credential} and (one.until is None or now < one.until)
     )
+    return max(found, key=lambda one: (one.until is None, one.until or now), default=None)
 
 
 def freeze_at(intervals: Iterable[Interval], now: datetime) -> Interval | None:
@@ -85,7 +81,8 @@ def held_back(
     pause = pause_of(ledger, credential, now)
     if pause is not None:
         end = f"until {pause.until:%Y-%m-%d %H:%M} UTC" if pause.until else "without an end"
-        scope = pause.credential or account
+        # Unlike the bare name this means one thing, whatever else is configured.
+        scope = f"credential:{pause.credential}" if pause.credential else f"account:{account}"
         sentence = f"{name} is paused {end} by {pause.by} ({pause.reason}). It goes on with: rotator resume {scope}"
         return Hold(account, credential, Reason.PAUSED, sentence)
     freeze = freeze_at(intervals, now)
