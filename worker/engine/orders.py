@@ -222,8 +222,8 @@ class Orders:
                 raise TransientError(f"The open rotation of {facts.credential.name} could not be closed first.")
             return self._gatherer.credential(facts.credential.name)
         if facts.path is not None and facts.path.version == intent.expected_version:
-            fence_path(world, facts.location, facts.path, expected=intent.expected_version)
-            return replace(facts, path=world.consumers.read(facts.location))
+            fenced = fence_path(world, facts.location, facts.path, expected=intent.expected_version)
+            return replace(facts, path=fenced)
         return facts
 
     def _revoke_ordered(self, world: World, name: str) -> None:
