@@ -1,6 +1,7 @@
 """What commands share: how plans and outcomes are shown, and how an order is asked for, tried and carried out."""
 
 import getpass
+import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NoReturn, Protocol
 
@@ -38,7 +39,11 @@ class Planned(Protocol):
 
 def order(why: str) -> Order:
     """Return the order of whoever runs this command."""
-    return Order(by=getpass.getuser(), why=why)
+    try:
+        by = getpass.getuser()
+    except (KeyError, OSError):  # a container's user id that has no name
+        by = f"uid {os.getuid()}"
+    return Order(by=by, why=why)
 
 
 def carry_out(
