@@ -14,16 +14,18 @@ from worker.journal import (
     KEPT_ENDED_RECORDS,
     Journal,
     RecordState,
+    VerifyWindow,
     abandon,
     close,
     end_record,
     mark_revoking,
     new_journal,
     open_intent,
+    open_rollback,
     reopen_verify,
     stage,
 )
-from worker.models import DerivedToken, PathLocation
+from worker.models import DerivedToken, PathLocation, ServedDocument
 
 SECRET = "dGhlIG9uZSBhbmQgb25seQ=="
 
@@ -84,6 +86,28 @@ def test_a_closed_journal_holds_no_secret() -> None:
 def test_closing_what_was_never_staged_is_refused() -> None:
     with pytest.raises(ValueError, match="before it was staged"):
         close(opened(), promoted_version=1, promoted_at=NOON, now=NOON)
+
+
+def test_a_rollback_that_is_given_up_still_knows_its_own_calls_with_the_predecessor() -> None:
+    one = rotated(rotated(number=1), number=2)
+    predecessor = one.ledger[0]
+    document = ServedDocument(
+        token_id="t1",
+        secret=SecretStr("b2xk"),
+        scopes=("trading",),
+        label=predecessor.label,
+        account="main",
+        api_url="https://api.limitless.exchange",
+        derived_at=NOON,
+        promoted_at=NOON,
+        rotation_id=predecessor.rotation_id,
+        sequence=3,
+    )
+    later = NOON + timedelta(hours=1)
+    staged = open_rollback(one, predecessor, document, rotation_id="r3", now=later, expected_version=2)
+    given_up = abandon(staged, reason="verify_refused", now=later + timedelta(seconds=30)).ledger[0]
+    assert given_up.state is RecordState.SUPERSEDED
+    assert given_up.windows[-1] == VerifyWindow(opened_at=later, closed_at=later + timedelta(seconds=30))
 
 
 def test_an_abandoned_attempt_keeps_its_label_and_counts_as_a_failure() -> None:

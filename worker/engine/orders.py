@@ -11,7 +11,7 @@ from worker.engine.revoking import revoke_credential
 from worker.engine.rotating import Rotation
 from worker.engine.world import World
 from worker.errors import ConflictError, RotatorError, TransientError
-from worker.journal import Journal, open_rollback, order_revocations, retire, want_emergency
+from worker.journal import Journal, VersionedJournal, open_rollback, order_revocations, retire, want_emergency
 from worker.models import Severity
 from worker.policy.adoption import plan_adopt
 from worker.policy.facts import CredentialFacts
@@ -158,19 +158,21 @@ class Orders:
             plan = plan_rollback(facts, world.clock.now())
             world.recorder.holds(plan.holds)
             for step in _only(plan, Action.ROLLBACK):
-                if self._stage_predecessor(world, facts, step):
+                staged = self._stage_predecessor(world, facts, step)
+                if staged is not None:
                     rest = [one for one in plan.steps if one.action is not Action.ROLLBACK]
-                    Rotation(world, self._gatherer.credential(name), self._new_rotation_id).run(rest)
+                    # On the very version written: a sweep may roll it forward meanwhile, and then this run must stop.
+                    Rotation(world, replace(facts, journal=staged), self._new_rotation_id).run(rest)
 
         return self._carry_out(name, Action.ROLLBACK, Reason.ROLLED_BACK, act)
 
-    def _stage_predecessor(self, world: World, facts: CredentialFacts, step: Step) -> bool:
+    def _stage_predecessor(self, world: World, facts: CredentialFacts, step: Step) -> VersionedJournal | None:
         record = facts.ledger.record_of(step.token_id or "") if facts.ledger else None
         document = world.consumers.find(facts.location, step.token_id or "")
         if document is None or record is None or facts.journal is None:
             sentence = f"No version of {facts.location} holds the secret of {step.label} any more; it cannot be served."
             world.recorder.stopped(step, Reason.NO_PREDECESSOR, sentence, Severity.WARNING)
-            return False
+            return None
         opened = open_rollback(
             facts.journal.journal,
             record,
@@ -179,9 +181,9 @@ class Orders:
             now=world.clock.now(),
             expected_version=facts.path.version if facts.path else 0,
         )
-        world.journals.write(facts.location, opened, cas=facts.journal.version)
+        staged = world.journals.write(facts.location, opened, cas=facts.journal.version)
         world.recorder.done(step, f"The secret of {step.label} is staged in the journal, to be served again.")
-        return True
+        return staged
 
     def _carry_out(
         self, name: str, action: Action, reason: Reason, act: Callable[[World], None]
@@ -220,8 +222,8 @@ class Orders:
                 raise TransientError(f"The open rotation of {facts.credential.name} could not be closed first.")
             return self._gatherer.credential(facts.credential.name)
         if facts.path is not None and facts.path.version == intent.expected_version:
-            fence_path(world, facts.location, facts.path, expected=intent.expected_version)
-            return replace(facts, path=world.consumers.read(facts.location))
+            fenced = fence_path(world, facts.location, facts.path, expected=intent.expected_version)
+            return replace(facts, path=fenced)
         return facts
 
     def _revoke_ordered(self, world: World, name: str) -> None:

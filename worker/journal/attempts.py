@@ -144,7 +144,7 @@ def abandon(
     )
     if intent.kind == "rollback":
         # Nothing was derived: its token is the predecessor, which stays what it is, and a person sees the failure.
-        return next_of(journal, intent=None)
+        return next_of(journal, intent=None, ledger=_with_windows(journal.ledger, intent, now))
     record = TokenRecord(
         rotation_id=intent.rotation_id,
         label=intent.label,
@@ -155,6 +155,17 @@ def abandon(
         windows=closed(intent.windows, now),
     )
     return next_of(journal, intent=None, ledger=(*journal.ledger, record), failures=failures)
+
+
+def _with_windows(ledger: tuple[TokenRecord, ...], intent: Intent, now: datetime) -> tuple[TokenRecord, ...]:
+    """Return the ledger in which the intent's token keeps the windows of our own calls: they are nobody's use."""
+    token_id = intent.token.token_id if intent.token else None
+    return tuple(
+        copy_of(record, windows=(*record.windows, *closed(intent.windows, now)))
+        if token_id is not None and record.token_id == token_id
+        else record
+        for record in ledger
+    )
 
 
 def _compact(journal: Journal) -> Journal:

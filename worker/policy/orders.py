@@ -9,7 +9,7 @@ from worker.policy.facts import CredentialFacts
 from worker.policy.guards import freezes_of, held_back
 from worker.policy.refusals import hold_of, live_records, refused, step_of, with_hint
 from worker.policy.rotation import ROTATION, purpose_of
-from worker.policy.safety import hands_off
+from worker.policy.safety import ANOTHER_HAND, hands_off
 from worker.policy.steps import Action, Hold, Plan, Reason, Step
 
 _BREAK_GLASS = "To cut its tokens off without a replacement: rotator revoke {name} --all"
@@ -24,7 +24,8 @@ def plan_compromised(facts: CredentialFacts) -> Plan:
     name, journal = facts.credential.name, facts.ledger
     hold = hands_off(facts)
     if hold is not None:
-        return refused(with_hint(hold, _BREAK_GLASS.format(name=name)))
+        can_cut_off = bool(plan_revoke_all(facts).steps)
+        return refused(with_hint(hold, _BREAK_GLASS.format(name=name)) if can_cut_off else hold)
     if journal is not None and journal.retired_at is not None:
         return refused(_retired(facts, journal))
     if journal is None or not _all_live(journal):
@@ -74,6 +75,12 @@ def plan_rollback(facts: CredentialFacts, now: datetime) -> Plan:
     if facts.intent is not None:
         sentence = f"Rotation {facts.intent.rotation_id} of {name} is under way; roll back when it has ended."
         return refused(hold_of(facts, Reason.INTENT_OPEN, sentence))
+    if journal is not None and journal.emergency_at is not None:
+        sentence = (
+            f"Since {journal.emergency_at:%Y-%m-%d %H:%M} UTC every token of {name} counts as compromised and is being "
+            f"replaced: none of them is served again."
+        )
+        return refused(hold_of(facts, Reason.COMPROMISED, sentence))
     predecessor = predecessor_of(journal) if journal else None
     if predecessor is None:
         sentence = f"{name} has no superseded token that is still alive; to replace the current one: rotator rotate"
@@ -136,7 +143,7 @@ def plan_retire(facts: CredentialFacts) -> Plan:
 def _distrust(facts: CredentialFacts, *, drift: bool) -> Hold | None:
     """Return why the journal (or, with `drift`, the path) cannot be acted on."""
     hold = hands_off(facts)
-    if hold is None or (hold.reason in {Reason.DRIFTED, Reason.NOT_ADOPTED} and not drift):
+    if hold is None or (hold.reason in ANOTHER_HAND and not drift):
         intent, path = facts.intent, facts.path
         if hold is not None and intent is not None and path is not None and path.version == intent.expected_version:
             return hold  # giving the intent up would take a fence, and so an overwrite

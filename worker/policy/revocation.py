@@ -4,16 +4,17 @@ Rules in docs/architecture.md: only tokens of our ledger or with the full label 
 that Vault serves; superseded ones after grace *and* when use proves the cut-over.
 """
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 from worker.account_ledger import outage_within
 from worker.journal import Journal, RecordState, TokenRecord
 from worker.models import ListedToken, RevokeResult, Severity, TokenList
+from worker.policy.caps import within_cap
 from worker.policy.due import age_of
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.guards import freezes_of, held_back
-from worker.policy.safety import account_hold, hands_off
+from worker.policy.safety import ANOTHER_HAND, account_hold, hands_off
 from worker.policy.steps import Action, Hold, Plan, Reason, Step
 from worker.policy.usage import is_adopted, stale_verdict, used_by_others
 from worker.policy.wording import span
@@ -29,7 +30,7 @@ def plan_revocations(facts: AccountFacts, now: datetime) -> Plan:
     if hold is not None or facts.tokens is None:
         return Plan(steps=ordered, holds=(hold,) if hold else ())
     verdicts = [verdict for one in facts.credentials for verdict in _of_credential(one, facts.tokens, now)]
-    steps, held = _capped(facts, facts.tokens, [one for one in verdicts if isinstance(one, Step)])
+    steps, held = within_cap(facts, facts.tokens, [one for one in verdicts if isinstance(one, Step)])
     holds = tuple(one for one in verdicts if isinstance(one, Hold))
     return Plan((*ordered, *steps), (*holds, *held, *_foreign(facts, facts.tokens)))
 
@@ -48,9 +49,12 @@ def _account_hold(facts: AccountFacts, now: datetime) -> Hold | None:
 def plan_ordered(facts: CredentialFacts) -> tuple[Step, ...]:
     """Return what a person ordered and is not done yet: take a retired path out of service, revoke marked tokens.
 
-    The tombstone comes first: only versions before the latest are destroyed with their token.
+    The tombstone comes first: only versions before the latest are destroyed with their token. Another hand in the path
+    does not save a token that was ordered to end. A journal that is behind, or that belongs to another name or account,
+    does: at another account a live token is as unknown as one that is gone.
     """
-    if facts.unreadable is not None or facts.ledger is None or facts.intent is not None:
+    hold = hands_off(facts)
+    if facts.ledger is None or facts.intent is not None or (hold is not None and hold.reason not in ANOTHER_HAND):
         return ()
     served = facts.ledger.record_of(facts.served_token_id) if facts.served_token_id else None
     steps = [_tombstone(facts, served)] if facts.ledger.retired_at and served else []
@@ -64,44 +68,6 @@ def plan_ordered(facts: CredentialFacts) -> tuple[Step, ...]:
 def _tombstone(facts: CredentialFacts, served: TokenRecord) -> Step:
     sentence = f"Credential {facts.credential.name} is retired; its path still serves {served.label} and is emptied."
     return _step(facts, Action.RETIRE, Reason.RETIRED, sentence, served, None)
-
-
-def _capped(facts: AccountFacts, tokens: TokenList, steps: Sequence[Step]) -> tuple[tuple[Step, ...], tuple[Hold, ...]]:
-    """Return the steps within the account's cap for one sweep: orphans first, then the least recently tried."""
-    guards = facts.settings.guards
-    ours = len(tokens.tokens) - len(facts.strangers(tokens))
-    cap = max(1, min(guards.max_revocations, int(guards.max_revocations_share * ours)))
-    tried = {
-        record.token_id: record.tried_at
-        for one in facts.credentials
-        for record in (one.ledger.ledger if one.ledger else ())
-        if record.tried_at is not None
-    }
-    revokes = sorted(
-        (step for step in steps if step.action is Action.REVOKE),
-        key=lambda step: (
-            step.reason is not Reason.ORPHAN,
-            tried.get(step.token_id) or _LONG_AGO,
-            step.token_id or "",
-        ),
-    )
-    destroys = sorted(
-        (step for step in steps if step.action is not Action.REVOKE), key=lambda step: step.token_id or ""
-    )
-    held = tuple(
-        Hold(
-            step.account,
-            step.credential,
-            Reason.CAPPED,
-            f"{step.label} waits for a later sweep: at most {cap} tokens of an account are revoked in one.",
-            token_id=step.token_id,
-        )
-        for step in revokes[cap:]
-    )
-    return (*revokes[:cap], *destroys), held
-
-
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def _of_credential(facts: CredentialFacts, tokens: TokenList, now: datetime) -> Iterator[Step | Hold]:

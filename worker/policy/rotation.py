@@ -3,8 +3,7 @@
 from datetime import datetime, timedelta
 
 from config.schema import Policy
-from worker.account_ledger import Dangling
-from worker.journal import Failures, Intent
+from worker.journal import Failures, Intent, RecordState
 from worker.models import Severity
 from worker.policy.due import Due, is_overdue, judge_due
 from worker.policy.facts import CredentialFacts
@@ -116,23 +115,29 @@ def _keeps_staged(facts: CredentialFacts, intent: Intent, held: Hold) -> bool:
     """
     if intent.kind == "emergency" or held.reason is Reason.LIST_SHRANK:
         return False
-    return held.reason is Reason.PAUSED or _dangling(facts) is None
+    return held.reason is Reason.PAUSED or _rejected(facts) is None
 
 
-def _dangling(facts: CredentialFacts) -> Dangling | None:
-    return facts.state.ledger.dangling_token(facts.current.token_id) if facts.state and facts.current else None
+def _rejected(facts: CredentialFacts) -> str | None:
+    """Return why services are being rejected: they are served a token that was proved dead, or that we ended."""
+    dangling = facts.state.ledger.dangling_token(facts.current.token_id) if facts.state and facts.current else None
+    if dangling is not None:
+        return f"{_name(facts)} serves a token that the exchange refuses (proved at {dangling.proved_at:%H:%M:%S})."
+    served = facts.ledger.record_of(facts.served_token_id) if facts.ledger and facts.served_token_id else None
+    if served is not None and served.state in {RecordState.REVOKING, RecordState.REVOKED}:
+        return f"{_name(facts)} still serves {served.label}, which was revoked ({served.revoking_reason})."
+    return None
 
 
 def _plan_due(facts: CredentialFacts, now: datetime, requested_at: datetime | None, held: Hold | None) -> Plan:
     policy, current = facts.credential.policy, facts.current
     promoted_at = current.promoted_at if current else None
-    dangling = _dangling(facts)
-    if dangling is not None and held is not None and held.reason is Reason.PAUSED:
+    rejected = _rejected(facts)
+    if rejected is not None and held is not None and held.reason is Reason.PAUSED:
         return Plan(holds=(held,))
-    if dangling is not None:
+    if rejected is not None:
         # Services are being rejected already: no window, freeze or parking makes that better.
-        sentence = f"{_name(facts)} serves a token that the exchange refuses (proved at {dangling.proved_at:%H:%M:%S})."
-        return _steps(facts, ROTATION, Reason.DANGLING, sentence)
+        return _steps(facts, ROTATION, Reason.DANGLING, rejected)
     if requested_at is not None:
         return _plan_requested(facts, promoted_at, requested_at, held)
     if current is None:

@@ -8,6 +8,9 @@ from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.steps import Hold, Reason
 from worker.policy.wording import span
 
+ANOTHER_HAND = frozenset({Reason.DRIFTED, Reason.NOT_ADOPTED})
+"""The path holds what is not ours, and the journal is as it should be."""
+
 
 def hands_off(facts: CredentialFacts) -> Hold | None:
     """Return why nothing may be rotated, revoked or flagged for this credential, or None when all agrees.

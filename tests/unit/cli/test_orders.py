@@ -1,5 +1,6 @@
 """The commands by which a person has something done to one credential."""
 
+import os
 from datetime import timedelta
 
 import pytest
@@ -70,6 +71,17 @@ def test_the_outcomes_say_who_ordered_it_and_why(used: CliWorld, command: tuple[
     outcomes = used.json(*command, *asked, "--reason", "leaked in a paste")["outcomes"]
     assert {one["evidence"]["why"] for one in outcomes} == {"leaked in a paste"}
     assert all(one["evidence"]["by"] for one in outcomes)
+
+
+def test_who_has_no_name_on_this_machine_is_told_by_the_user_id(
+    used: CliWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 10007")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    (first, *_) = used.json("rollback", "mm")["outcomes"]
+    assert first["evidence"]["by"] == f"uid {os.getuid()}"
 
 
 def test_revoke_without_all_is_refused_with_what_to_do_instead(used: CliWorld) -> None:

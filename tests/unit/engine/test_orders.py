@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
+from tests.fakes.vault import Call
 from tests.harness import ACCOUNT, Crash, Harness
 from worker.account_ledger import OrderedFreeze, Pause
 from worker.errors import ExchangeRefusedError, ExchangeUnavailableError
@@ -317,6 +318,22 @@ def test_an_emergency_overwrites_nothing_that_another_hand_wrote() -> None:
     assert "--all" in outcomes[0].sentence
 
 
+def test_an_emergency_does_not_take_for_its_own_what_another_hand_wrote_right_after_its_fence() -> None:
+    world = rotated_twice()
+    world.exchange.fail_next("list_as", ExchangeUnavailableError("503"))
+    world.engine.rotate("mm", requested=True)
+    world.exchange.recover()
+
+    def write_once(call: Call) -> None:
+        if (call.port, call.method, call.moment) == ("consumers", "write", "after"):
+            world.vault.on_call = None
+            world.vault.put_foreign(world.location(), {"written": "by hand"})
+
+    world.vault.on_call = write_once
+    world.engine.ordered_by(ORDER).emergency("mm")
+    assert world.vault.versions(world.location())[-1].data == {"written": "by hand"}
+
+
 # --- revoke --all
 
 
@@ -329,6 +346,14 @@ def test_revoking_all_leaves_no_token_of_ours_alive() -> None:
 
 def test_after_revoking_all_the_next_sweep_issues_a_new_token() -> None:
     world = rotated_twice()
+    world.engine.ordered_by(ORDER).revoke_all("mm")
+    world.settle(sweeps=2)
+    assert world.live() == {world.served()}
+
+
+def test_a_freeze_does_not_keep_services_rejected_after_revoking_all() -> None:
+    world = rotated_twice()
+    frozen(world)
     world.engine.ordered_by(ORDER).revoke_all("mm")
     world.settle(sweeps=2)
     assert world.live() == {world.served()}
@@ -370,6 +395,34 @@ def test_after_a_rollback_the_bad_successor_is_revoked_after_a_grace_of_its_own(
         assert (second.token_id in world.live()) or hour >= 24
         world.clock.advance(timedelta(hours=1))
     assert world.live() == {first.token_id}
+
+
+def test_an_adopted_predecessor_is_served_again_too() -> None:
+    world = by_hand()
+    adopted = world.served()
+    world.engine.ordered_by(ORDER).adopt("mm")
+    world.clock.advance(timedelta(days=7))
+    world.engine.rotate("mm")
+    world.engine.ordered_by(ORDER).rollback("mm")
+    assert world.served() == adopted
+
+
+def test_after_a_rollback_the_period_starts_anew() -> None:
+    world = rotated_twice()
+    world.engine.ordered_by(ORDER).rollback("mm")
+    rolled_back = world.clock.now()
+    current = world.journal().current
+    assert current is not None
+    assert current.promoted_at == rolled_back
+
+
+def test_a_rollback_that_dies_is_finished_by_the_next_sweep() -> None:
+    world = rotated_twice()
+    world.exchange.fail_next("list_as", ExchangeUnavailableError("503"))
+    world.engine.ordered_by(ORDER).rollback("mm")
+    world.exchange.recover()
+    world.engine.rotate("mm")
+    assert world.served() == world.exchange.issued[0].token_id
 
 
 def gone() -> Harness:

@@ -44,6 +44,7 @@ INTENTS: dict[str, dict[str, Any]] = {
 def meet(*what: str) -> CredentialFacts:
     """Return a healthy, young credential to which those things happen at once."""
     known = {*LEDGER, *AGES, *FAILURES, *INTENTS, "frozen", "retired", "drifted", "emergency", "never issued"}
+    known |= {"compromised", "cut off"}
     assert set(what) <= known, "a word that this table does not know"
     age = next((AGES[one] for one in what if one in AGES), timedelta(days=1))
     opened = next((intent(9, **INTENTS[one]) for one in what if one in INTENTS), None)
@@ -52,12 +53,16 @@ def meet(*what: str) -> CredentialFacts:
     more: dict[str, Any] = {"failures": next((FAILURES[one] for one in what if one in FAILURES), Failures())}
     if "retired" in what:
         more["retired_at"] = ago(days=1)
+    if "compromised" in what:
+        more["emergency_at"] = ago(minutes=5)
     at_path = served(9, version=6) if "promoted" in what else served(1)
     if "drifted" in what:
         at_path = path(PathContent.FOREIGN, 9)
     records = [record(1, CURRENT, promoted=NOON - age)]
     if "never issued" in what:
         records, at_path = [], path(PathContent.EMPTY)
+    if "cut off" in what:
+        records = [record(1, RecordState.REVOKED, promoted=NOON - age, revoking_reason="ordered")]
     ledger = AccountLedger(account="main")
     for one in what:
         ledger = ledger.model_copy(update=LEDGER.get(one, {}))
@@ -152,6 +157,30 @@ TABLE = [
     ("staged, emergency, paused", MEND, Reason.ROLL_FORWARD),
     ("staged, emergency, frozen", MEND, Reason.ROLL_FORWARD),
     ("staged, emergency, suspicious", MEND, Reason.ROLL_FORWARD),
+    # nor does one that died before it had a token
+    ("compromised", ROTATION, Reason.COMPROMISED),
+    ("compromised, paused", ROTATION, Reason.COMPROMISED),
+    ("compromised, frozen", ROTATION, Reason.COMPROMISED),
+    ("compromised, suspicious", ROTATION, Reason.COMPROMISED),
+    ("compromised, parked", ROTATION, Reason.COMPROMISED),
+    ("compromised, dangling", ROTATION, Reason.COMPROMISED),
+    ("compromised, out of its window", ROTATION, Reason.COMPROMISED),
+    ("compromised, backing off", NOTHING, Reason.BACKING_OFF),
+    ("compromised, in flight", NOTHING, Reason.DERIVE_IN_FLIGHT),
+    ("compromised, lost", (Action.ABANDON,), Reason.DERIVE_LOST),
+    ("compromised, drifted", NOTHING, Reason.DRIFTED),
+    ("compromised, retired", NOTHING, Reason.RETIRED),
+    # a token that a person had revoked although it is served: services are rejected, as by a dangling one
+    ("cut off", ROTATION, Reason.DANGLING),
+    ("cut off, frozen", ROTATION, Reason.DANGLING),
+    ("cut off, suspicious", ROTATION, Reason.DANGLING),
+    ("cut off, parked", ROTATION, Reason.DANGLING),
+    ("cut off, backing off", ROTATION, Reason.DANGLING),
+    ("cut off, paused", NOTHING, Reason.PAUSED),
+    ("cut off, retired", NOTHING, Reason.RETIRED),
+    ("cut off, staged", MEND, Reason.ROLL_FORWARD),
+    ("cut off, staged, frozen", MEND, Reason.ROLL_FORWARD),
+    ("cut off, staged, paused", NOTHING, Reason.PAUSED),
 ]
 
 
@@ -184,7 +213,9 @@ def test_a_request_for_a_credential_that_is(what: str, actions: tuple[Action, ..
     assert decided(plan_rotation(meet(*what.split(", ")), NOON, requested_at=ago(seconds=1))) == (actions, reason)
 
 
-WORDS = sorted({*LEDGER, *AGES, *FAILURES, *INTENTS, "frozen", "retired", "drifted", "emergency"})
+WORDS = sorted(
+    {*LEDGER, *AGES, *FAILURES, *INTENTS, "frozen", "retired", "drifted", "emergency", "compromised", "cut off"}
+)
 anything = st.sets(st.sampled_from(WORDS)).map(lambda words: meet(*sorted(words)))
 
 
@@ -208,5 +239,5 @@ def test_no_token_is_minted_while_an_intent_is_open(credential: CredentialFacts)
 
 @given(words=st.sets(st.sampled_from(WORDS)))
 def test_nothing_that_services_see_changes_in_a_pause_but_by_an_emergency(words: set[str]) -> None:
-    plan = plan_rotation(meet(*sorted({*words - {"emergency"}, "paused"})), NOON)
+    plan = plan_rotation(meet(*sorted({*words - {"emergency", "compromised"}, "paused"})), NOON)
     assert not {step.action for step in plan.steps} & {Action.MINT, Action.PROMOTE}
