@@ -6,12 +6,19 @@ fact ("unreadable, because ..."), never an assumption.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from config.schema import Credential, Settings
 from worker.errors import RotatorError, UnknownNameError
 from worker.models import PathLocation, TokenList
 from worker.policy.facts import AccountFacts, AccountState, CredentialFacts
+from worker.policy.safety import ANOTHER_HAND, hands_off
+from worker.policy.steps import Reason
 from worker.ports import AccountLedgers, Clock, ConsumersStore, Exchange, JournalStore
+
+_MOST_READS = 2
+_MAY_BE_TORN = ANOTHER_HAND | {Reason.JOURNAL_BEHIND}
+"""What a journal and a path look like, too, when somebody rotated or retired the credential between the two reads."""
 
 
 class Gatherer:
@@ -88,9 +95,13 @@ class Gatherer:
         if state is None:
             return CredentialFacts(credential, None, None, unreadable=error_of_state)
         location = PathLocation(credential.mount, credential.path)
+        facts = CredentialFacts(credential, None, None, state=state)
         try:
-            journal = self._journals.read(location)
-            path = self._consumers.read(location)
+            for _ in range(_MOST_READS):
+                facts = replace(facts, journal=self._journals.read(location), path=self._consumers.read(location))
+                hold = hands_off(facts)
+                if hold is None or hold.reason not in _MAY_BE_TORN:
+                    break
         except RotatorError as error:
             return CredentialFacts(credential, None, None, unreadable=str(error))
-        return CredentialFacts(credential, journal, path, state=state)
+        return facts

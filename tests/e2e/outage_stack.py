@@ -179,10 +179,10 @@ class System:
 
 
 @contextmanager
-def running_system(*, workers: int = 2, beats: int = 2) -> Iterator[System]:
+def running_system(*, workers: int = 2, beats: int = 2, config: Path = CONFIG) -> Iterator[System]:
     """Start everything without faults, and return when every credential has a token."""
     options = StackOptions(
-        config=CONFIG, faults="none", workers=workers, beats=beats, unread=frozenset(), reread_seconds=1.0, rate=5.0
+        config=config, faults="none", workers=workers, beats=beats, unread=frozenset(), reread_seconds=1.0, rate=5.0
     )
     with (
         OutageStack(options) as stack,

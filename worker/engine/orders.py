@@ -10,7 +10,7 @@ from worker.engine.fencing import fence_path
 from worker.engine.revoking import revoke_credential
 from worker.engine.rotating import Rotation
 from worker.engine.world import World
-from worker.errors import ConflictError, RotatorError, TransientError
+from worker.errors import ConflictError, RotatorError
 from worker.journal import Journal, VersionedJournal, open_rollback, order_revocations, retire, want_emergency
 from worker.models import Severity
 from worker.policy.adoption import plan_adopt
@@ -219,7 +219,7 @@ class Orders:
             return facts
         if plan.steps[0].action is Action.CLOSE:
             if not Rotation(world, facts, self._new_rotation_id).run(plan.steps[:1]):
-                raise TransientError(f"The open rotation of {facts.credential.name} could not be closed first.")
+                raise ConflictError(f"The open rotation of {facts.credential.name} could not be closed first.")
             return self._gatherer.credential(facts.credential.name)
         if facts.path is not None and facts.path.version == intent.expected_version:
             fenced = fence_path(world, facts.location, facts.path, expected=intent.expected_version)
