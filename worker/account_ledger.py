@@ -229,9 +229,9 @@ def trust(ledger: AccountLedger) -> AccountLedger:
     return changed(ledger, baseline=baseline, suspicion=None)
 
 
-def set_dangling(ledger: AccountLedger, proofs: Iterable[Dangling], currents: Collection[str]) -> AccountLedger:
-    """Return the ledger with further proofs, and without those of tokens that are no longer current."""
-    kept = {one.token_id: one for one in ledger.dangling if one.token_id in currents}
+def set_dangling(ledger: AccountLedger, proofs: Iterable[Dangling], candidates: Collection[str]) -> AccountLedger:
+    """Return the ledger with further proofs, and without those of tokens that are no candidates any more."""
+    kept = {one.token_id: one for one in ledger.dangling if one.token_id in candidates}
     for proof in proofs:
         kept.setdefault(proof.token_id, proof)
     return changed(ledger, dangling=tuple(kept.values()))
