@@ -266,9 +266,9 @@ def _in_force(ordered: tuple[L, ...], now: datetime) -> tuple[L, ...]:
     return tuple(one for one in ordered if one.until is None or now < one.until)
 
 
-def set_dangling(ledger: AccountLedger, proofs: Iterable[Dangling], currents: Collection[str]) -> AccountLedger:
-    """Return the ledger with further proofs, and without those of tokens that are no longer current."""
-    kept = {one.token_id: one for one in ledger.dangling if one.token_id in currents}
+def set_dangling(ledger: AccountLedger, proofs: Iterable[Dangling], candidates: Collection[str]) -> AccountLedger:
+    """Return the ledger with further proofs, and without those of tokens that are no candidates any more."""
+    kept = {one.token_id: one for one in ledger.dangling if one.token_id in candidates}
     for proof in proofs:
         kept.setdefault(proof.token_id, proof)
     return changed(ledger, dangling=tuple(kept.values()))

@@ -11,15 +11,21 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
+from config.schema import VaultLayout
 from tests.harness import ACCOUNT, Harness
 from tests.stepping import SteppedRun, Stepper
+from worker.account_ledger import AccountLedger, OrderedFreeze, Pause, changed, trust
 from worker.errors import AuthenticationRefusedError, ExchangeUnavailableError, VaultUnavailableError
 from worker.journal import Journal, RecordState
 from worker.models import PathContent
+from worker.policy.guards import pause_of
+from worker.policy.revocation import ORDERED
+from worker.policy.steps import Order
+from worker.vault.account_ledgers import VaultAccountLedgers
 
 NAMES = ("mm", "taker")
 names = st.sampled_from(NAMES)
-KINDS = ("rotate", "request", "revoke", "flag")
+KINDS = ("rotate", "request", "revoke", "flag", "emergency", "rollback")
 LOSSES = {
     "derive": None,
     "list": ExchangeUnavailableError("connection reset"),
@@ -40,6 +46,10 @@ class AnyOrder(RuleBasedStateMachine):
         self.by_hand: set[str] = set()  # credentials whose path another hand wrote
         self.revoked_by_person: set[str] = set()
         self.foreign: set[str] = set()
+        layout = VaultLayout()
+        self.accounts = VaultAccountLedgers(
+            kv=self.world.vault.kv, mount=layout.journal_mount, prefix=layout.account_prefix
+        )
 
     def _work(self, kind: str, name: str) -> object:
         engine = self.world.new_engine()
@@ -50,17 +60,78 @@ class AnyOrder(RuleBasedStateMachine):
                 return engine.rotate(name, requested=True)
             case "revoke":
                 return engine.revoke(ACCOUNT)
+            case "emergency":
+                return engine.ordered_by(Order(by="ann")).emergency(name)
+            case "rollback":
+                return engine.ordered_by(Order(by="ann")).rollback(name)
             case _:
                 return engine.flag(ACCOUNT)
 
     def _journal(self, name: str) -> Journal | None:
         return self.world.vault.peek(self.world.location(name))
 
+    def _ledger(self) -> AccountLedger:
+        return self.accounts.read(ACCOUNT).ledger
+
+    def _order(self, **fields: object) -> None:
+        """Write to the account ledger as a person's command does."""
+        version, ledger = self.accounts.read(ACCOUNT)
+        after = changed(ledger, **fields)
+        if after != ledger:
+            self.accounts.write(after, cas=version)
+
     # --- what the worker does
 
     @rule(kind=st.sampled_from(KINDS), name=names)
     def run_whole(self, kind: str, name: str) -> None:
+        served, ours, live = self._served(name), self._issued(name), self.world.live()
+        still, mints_not, revokes_not = self._is_still(name), self._mints_nothing(name), self._revokes_nothing()
         self._work(kind, name)
+        if kind in {"rotate", "request"}:
+            assert self._served(name) == served or not still, f"{name} was changed in a pause or a freeze"
+            assert self._issued(name) == ours or not mints_not, f"{name} was minted a token on a list that is doubted"
+        if kind == "revoke" and (revokes_not or (self._ledger().suspicion and not self._ordered())):
+            assert self.world.live() == live, "a token was revoked in a pause or a freeze, or on a doubted list"
+
+    def _is_still(self, name: str) -> bool:
+        """Whether nothing that the services of that credential see may be changed by a sweep now."""
+        if self._is_emergency(name):
+            return False
+        if pause_of(self._ledger(), name, self.world.clock.now()) is not None:
+            return True
+        return self._is_frozen() and not self._is_proved_dead(name)
+
+    def _mints_nothing(self, name: str) -> bool:
+        doubted = self._ledger().suspicion is not None and not self._is_proved_dead(name)
+        return not self._is_emergency(name) and (self._is_still(name) or doubted)
+
+    def _revokes_nothing(self) -> bool:
+        paused = pause_of(self._ledger(), "", self.world.clock.now()) is not None
+        return (paused or self._is_frozen()) and not self._ordered()
+
+    def _is_frozen(self) -> bool:
+        return any(one.since <= self.world.clock.now() < one.until for one in self._ledger().freezes)
+
+    def _is_proved_dead(self, name: str) -> bool:
+        journal = self._journal(name)
+        current = journal.current if journal else None
+        return current is not None and self._ledger().dangling_token(current.token_id) is not None
+
+    def _is_emergency(self, name: str) -> bool:
+        journal = self._journal(name)
+        intent = journal.intent if journal else None
+        return journal is not None and (
+            journal.emergency_at is not None or (intent is not None and intent.kind == "emergency")
+        )
+
+    def _ordered(self) -> bool:
+        """Whether a person ordered a revocation that is not done yet."""
+        journals = [journal for journal in map(self._journal, NAMES) if journal]
+        marked = (one for journal in journals for one in journal.ledger if one.state is RecordState.REVOKING)
+        return any(one.revoking_reason in ORDERED for one in marked)
+
+    def _issued(self, name: str) -> int:
+        return sum((one.label or "").startswith(f"{name}/id") for one in self.world.exchange.issued)
 
     @rule(kind=st.sampled_from(KINDS), name=names, moment=st.integers(0, 40))
     def run_and_die(self, kind: str, name: str, moment: int) -> None:
@@ -121,6 +192,13 @@ class AnyOrder(RuleBasedStateMachine):
     def the_next_token_is_listed_late(self) -> None:
         self.world.exchange.hide_next_tokens()
 
+    @precondition(lambda self: self.world.exchange.live)
+    @rule(data=st.data())
+    def the_list_is_cut_short(self, data: st.DataObject) -> None:
+        live = [one.token_id for one in self.world.exchange.live]
+        for token_id in data.draw(st.lists(st.sampled_from(live), min_size=1, unique=True)):
+            self.world.exchange.hide(token_id)
+
     @rule()
     def hidden_tokens_appear(self) -> None:
         self.world.exchange.reveal()
@@ -146,6 +224,33 @@ class AnyOrder(RuleBasedStateMachine):
     def a_person_writes_the_path(self, name: str) -> None:
         self.world.vault.put_foreign(self.world.location(name))
         self.by_hand.add(name)
+
+    @rule(name=st.sampled_from([*NAMES, None]), hours=st.sampled_from([1, 30, None]))
+    def a_person_pauses(self, name: str | None, hours: int | None) -> None:
+        now = self.world.clock.now()
+        until = None if hours is None else now + timedelta(hours=hours)
+        pause = Pause(credential=name, since=now, until=until, by="ann", reason="migration")
+        self._order(pauses=(*(one for one in self._ledger().pauses if one.credential != name), pause))
+
+    @rule()
+    def a_person_resumes_everything(self) -> None:
+        self._order(pauses=())
+
+    @rule(hours=st.sampled_from([1, 30, 400]))
+    def a_person_freezes(self, hours: int) -> None:
+        now = self.world.clock.now()
+        freeze = OrderedFreeze(since=now, until=now + timedelta(hours=hours), by="ann", reason="election")
+        self._order(freezes=(freeze,))
+
+    @rule()
+    def a_person_ends_the_freeze(self) -> None:
+        self._order(freezes=())
+
+    @rule()
+    def a_person_trusts_the_list(self) -> None:
+        version, ledger = self.accounts.read(ACCOUNT)
+        if ledger.suspicion is not None:
+            self.accounts.write(trust(ledger), cas=version)
 
     # --- what always holds
 
@@ -203,6 +308,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.world.exchange.recover()
         self.world.exchange.reveal()
         self.world.leases.taken.clear()
+        self._order(pauses=(), freezes=())
         for _ in range(12):
             for name in NAMES:
                 self.world.new_engine().rotate(name)
@@ -217,6 +323,10 @@ class AnyOrder(RuleBasedStateMachine):
         self._has_come_right()
 
     def _has_come_right(self) -> None:
+        ledger = self._ledger()
+        assert ledger.suspicion is None, "a list is doubted although it is the same for days"
+        if not self.by_hand:
+            assert ledger.dangling == (), "a token is said to be refused that is not current any more"
         live = {one.token_id for one in self.world.exchange.live}
         for name in set(NAMES) - self.by_hand:
             journal, path = self.world.journal(name), self.world.path(name)

@@ -24,16 +24,18 @@ def observe(facts: AccountFacts, now: datetime) -> AccountLedger | None:
         for record in (one.ledger.ledger if one.ledger else ())
         if record.token_id is not None and record.state in {RecordState.REVOKING, RecordState.REVOKED}
     }
+    listed = {token.token_id for token in facts.tokens.tokens}
     ledger = observe_list(
         end_outage(facts.state.ledger, now),
-        {token.token_id for token in facts.tokens.tokens},
+        listed,
         ended=ended,
         currents=currents,
         guards=facts.settings.guards,
         now=now,
     )
     if not any(one.unreadable for one in facts.credentials):
-        ledger = set_dangling(ledger, (), currents)
+        # A token that is listed again is proved no longer: else it would be rotated in spite of a freeze.
+        ledger = set_dangling(ledger, (), currents - listed)
     with_journal = {one.credential.name for one in facts.credentials if one.journal is not None}
     return changed(ledger, known=tuple(sorted({*ledger.known, *with_journal})))
 

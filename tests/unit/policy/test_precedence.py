@@ -1,7 +1,9 @@
 """What wins when several things that concern one credential meet: every pair that can."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -39,13 +41,16 @@ INTENTS: dict[str, dict[str, Any]] = {
     "promoted": {"staged": True},
     "fenced": {"staged": True, "expected_version": 4},
 }
+HANDS_OFF = ("unreadable", "moved", "behind", "drifted")
+KNOWN = {
+    *LEDGER, *AGES, *FAILURES, *INTENTS, *HANDS_OFF,
+    "frozen", "retired", "emergency", "compromised", "cut off", "never issued", "of unknown age", "from the future",
+}  # fmt: skip
 
 
 def meet(*what: str) -> CredentialFacts:
     """Return a healthy, young credential to which those things happen at once."""
-    known = {*LEDGER, *AGES, *FAILURES, *INTENTS, "frozen", "retired", "drifted", "emergency", "never issued"}
-    known |= {"compromised", "cut off"}
-    assert set(what) <= known, "a word that this table does not know"
+    assert set(what) <= KNOWN, "a word that this table does not know"
     age = next((AGES[one] for one in what if one in AGES), timedelta(days=1))
     opened = next((intent(9, **INTENTS[one]) for one in what if one in INTENTS), None)
     if opened is not None and "emergency" in what:
@@ -53,12 +58,19 @@ def meet(*what: str) -> CredentialFacts:
     more: dict[str, Any] = {"failures": next((FAILURES[one] for one in what if one in FAILURES), Failures())}
     if "retired" in what:
         more["retired_at"] = ago(days=1)
-    if "compromised" in what:
-        more["emergency_at"] = ago(minutes=5)
     at_path = served(9, version=6) if "promoted" in what else served(1)
+    if {"compromised", "emergency"} & set(what):
+        more["emergency_at"] = ago(minutes=1)
+    if "moved" in what:
+        more["credential"] = "former-name"
+    if "behind" in what:
+        at_path = served(1, sequence=41)
     if "drifted" in what:
         at_path = path(PathContent.FOREIGN, 9)
-    records = [record(1, CURRENT, promoted=NOON - age)]
+    promoted = (
+        None if "of unknown age" in what else NOON + timedelta(hours=1) if "from the future" in what else NOON - age
+    )
+    records = [record(1, CURRENT, promoted=promoted)]
     if "never issued" in what:
         records, at_path = [], path(PathContent.EMPTY)
     if "cut off" in what:
@@ -68,7 +80,10 @@ def meet(*what: str) -> CredentialFacts:
         ledger = ledger.model_copy(update=LEDGER.get(one, {}))
     policy = NIGHTLY if "out of its window" in what else Policy(spread=0)
     found = facts(journal(*records, intent=opened, **more), at_path, policy=policy)
-    return replace(found, state=state(ledger, *([FREEZE] if "frozen" in what else [])))
+    found = replace(found, state=state(ledger, *([FREEZE] if "frozen" in what else [])))
+    if "unreadable" in what:
+        return facts(None, None, unreadable="Vault is sealed")
+    return found
 
 
 def decided(plan: Plan) -> tuple[tuple[Action, ...], Reason]:
@@ -181,12 +196,89 @@ TABLE = [
     ("cut off, staged", MEND, Reason.ROLL_FORWARD),
     ("cut off, staged, frozen", MEND, Reason.ROLL_FORWARD),
     ("cut off, staged, paused", NOTHING, Reason.PAUSED),
+    ("compromised, paused, frozen, suspicious", ROTATION, Reason.COMPROMISED),
+    ("compromised, never issued", ROTATION, Reason.COMPROMISED),
+    # nobody can say whether it is due: then nothing is, but what services are rejected for
+    ("of unknown age", NOTHING, Reason.TIME_UNKNOWN),
+    ("of unknown age, dangling", ROTATION, Reason.DANGLING),
+    ("of unknown age, compromised", ROTATION, Reason.COMPROMISED),
+    ("from the future", NOTHING, Reason.TIME_UNKNOWN),
+    ("from the future, frozen", NOTHING, Reason.TIME_UNKNOWN),
+    ("from the future, dangling", ROTATION, Reason.DANGLING),
+    # young, or outside of its window: there is nothing to hold back
+    ("frozen", NOTHING, Reason.NOT_DUE),
+    ("suspicious", NOTHING, Reason.NOT_DUE),
+    ("parked", NOTHING, Reason.NOT_DUE),
+    ("backing off", NOTHING, Reason.NOT_DUE),
+    ("paused, out of its window", NOTHING, Reason.WINDOW_CLOSED),
+    ("suspicious, out of its window", NOTHING, Reason.WINDOW_CLOSED),
+    ("parked, out of its window", NOTHING, Reason.WINDOW_CLOSED),
+    # three at once
+    ("frozen, suspicious, overdue", NOTHING, Reason.FROZEN),
+    ("frozen, suspicious, dangling, parked", ROTATION, Reason.DANGLING),
+    ("suspicious, parked, overdue", NOTHING, Reason.LIST_SHRANK),
+    ("staged, dangling, suspicious", MEND, Reason.ROLL_FORWARD),
+    ("staged, dangling, frozen, suspicious, parked", MEND, Reason.ROLL_FORWARD),
+    ("staged, emergency, paused, frozen, suspicious, parked", MEND, Reason.ROLL_FORWARD),
 ]
 
 
 @pytest.mark.parametrize("what, actions, reason", TABLE, ids=[what for what, *_ in TABLE])
 def test_a_credential_that_is(what: str, actions: tuple[Action, ...], reason: Reason) -> None:
     assert decided(plan_rotation(meet(*what.split(", ")), NOON)) == (actions, reason)
+
+
+# --- every pair -----------------------------------------------------------------------------------------------------
+
+RANKED: list[tuple[str, tuple[Action, ...], Reason]] = [
+    ("unreadable", NOTHING, Reason.UNREADABLE),
+    ("moved", NOTHING, Reason.MOVED),
+    ("behind", NOTHING, Reason.JOURNAL_BEHIND),
+    ("drifted", NOTHING, Reason.DRIFTED),
+    ("in flight", NOTHING, Reason.DERIVE_IN_FLIGHT),
+    ("lost", (Action.ABANDON,), Reason.DERIVE_LOST),
+    ("promoted", (Action.CLOSE,), Reason.PROMOTED_ALREADY),
+    ("fenced", (Action.ABANDON,), Reason.FENCED),
+    ("retired", NOTHING, Reason.RETIRED),
+    ("compromised", ROTATION, Reason.COMPROMISED),
+    ("paused", NOTHING, Reason.PAUSED),
+    ("staged", MEND, Reason.ROLL_FORWARD),
+    ("dangling", ROTATION, Reason.DANGLING),
+    ("frozen", NOTHING, Reason.FROZEN),
+    ("suspicious", NOTHING, Reason.LIST_SHRANK),
+    ("parked", NOTHING, Reason.PARKED),
+    ("backing off", NOTHING, Reason.BACKING_OFF),
+]
+"""What decides about an overdue credential, the strongest first."""
+
+OTHERWISE = {
+    # A freeze keeps a staged token where it is; only a token that is refused is stronger than that.
+    ("staged", "frozen"): (NOTHING, Reason.FROZEN),
+    # An emergency waits for nobody, but it does not hammer an exchange that has just refused it.
+    ("compromised", "backing off"): (NOTHING, Reason.BACKING_OFF),
+}
+IMPOSSIBLE = (
+    set(INTENTS),  # one intent at most is open
+    set(FAILURES),
+    {"behind", "drifted"},  # what the path serves is either ahead of the journal or none of ours
+    {"retired", "staged"},  # to retire, and to call an emergency, closes the intent in the same write
+    {"compromised", "staged"},
+    {"retired", "compromised"},
+)
+
+
+def can_meet(pair: Collection[str]) -> bool:
+    return not any(set(pair) <= group for group in IMPOSSIBLE)
+
+
+PAIRS = [pair for pair in combinations(RANKED, 2) if can_meet([what for what, *_ in pair])]
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=[f"{one[0]} and {other[0]}" for one, other in PAIRS])
+def test_an_overdue_credential_that_is(pair: tuple[tuple[str, tuple[Action, ...], Reason], ...]) -> None:
+    (stronger, actions, reason), (weaker, *_) = pair
+    expected = OTHERWISE.get((stronger, weaker), (actions, reason))
+    assert decided(plan_rotation(meet(stronger, weaker, "overdue"), NOON)) == expected
 
 
 REQUESTED = [
@@ -205,6 +297,20 @@ REQUESTED = [
     ("in flight", NOTHING, Reason.DERIVE_IN_FLIGHT),
     ("staged", MEND, Reason.ROLL_FORWARD),
     ("lost", (Action.ABANDON,), Reason.DERIVE_LOST),
+    ("promoted", (Action.CLOSE,), Reason.PROMOTED_ALREADY),
+    ("fenced", (Action.ABANDON,), Reason.FENCED),
+    ("staged, paused", NOTHING, Reason.PAUSED),
+    ("staged, frozen", NOTHING, Reason.FROZEN),
+    ("staged, suspicious", MEND, Reason.ROLL_FORWARD),
+    ("compromised", ROTATION, Reason.COMPROMISED),
+    ("of unknown age", ROTATION, Reason.REQUESTED),
+    ("parked, frozen", NOTHING, Reason.FROZEN),
+    ("parked, paused", NOTHING, Reason.PAUSED),
+    ("dangling, frozen", ROTATION, Reason.DANGLING),
+    ("dangling, paused", NOTHING, Reason.PAUSED),
+    ("moved", NOTHING, Reason.MOVED),
+    ("behind", NOTHING, Reason.JOURNAL_BEHIND),
+    ("unreadable", NOTHING, Reason.UNREADABLE),
 ]
 
 
@@ -213,9 +319,7 @@ def test_a_request_for_a_credential_that_is(what: str, actions: tuple[Action, ..
     assert decided(plan_rotation(meet(*what.split(", ")), NOON, requested_at=ago(seconds=1))) == (actions, reason)
 
 
-WORDS = sorted(
-    {*LEDGER, *AGES, *FAILURES, *INTENTS, "frozen", "retired", "drifted", "emergency", "compromised", "cut off"}
-)
+WORDS = sorted(KNOWN - {"never issued"})
 anything = st.sets(st.sampled_from(WORDS)).map(lambda words: meet(*sorted(words)))
 
 
@@ -241,3 +345,31 @@ def test_no_token_is_minted_while_an_intent_is_open(credential: CredentialFacts)
 def test_nothing_that_services_see_changes_in_a_pause_but_by_an_emergency(words: set[str]) -> None:
     plan = plan_rotation(meet(*sorted({*words - {"emergency", "compromised"}, "paused"})), NOON)
     assert not {step.action for step in plan.steps} & {Action.MINT, Action.PROMOTE}
+
+
+@given(words=st.sets(st.sampled_from(WORDS)))
+def test_nothing_that_services_see_changes_in_a_freeze_but_by_an_emergency_or_for_a_refused_token(
+    words: set[str],
+) -> None:
+    exempt = {"emergency", "compromised", "dangling", "cut off"}
+    plan = plan_rotation(meet(*sorted({*words - exempt, "frozen"})), NOON)
+    assert not {step.action for step in plan.steps} & {Action.MINT, Action.PROMOTE}
+
+
+@given(words=st.sets(st.sampled_from(WORDS)))
+def test_no_token_is_minted_on_a_list_that_is_doubted_but_by_an_emergency_or_for_a_refused_token(
+    words: set[str],
+) -> None:
+    exempt = {"emergency", "compromised", "dangling", "cut off"}
+    plan = plan_rotation(meet(*sorted({*words - exempt, "suspicious"})), NOON)
+    assert Action.MINT not in {step.action for step in plan.steps}
+
+
+@given(words=st.sets(st.sampled_from(WORDS)), hands=st.sampled_from(HANDS_OFF), requested=st.booleans())
+def test_nothing_is_done_while_journal_and_path_do_not_tell_one_story(
+    words: set[str],
+    hands: str,
+    requested: bool,  # noqa: FBT001 - drawn
+) -> None:
+    at = ago(seconds=1) if requested else None
+    assert plan_rotation(meet(*sorted({*words, hands})), NOON, requested_at=at).steps == ()
