@@ -127,7 +127,7 @@ def build_fleet(*, credentials: int, accounts: int, days: int, random: Random) -
         random: draws readers.
     """
     names = [f"desk-{number + 1}" for number in range(accounts)]
-    kinds = [kind for kind, share in _SHARES.items() for _ in range(share)]
+    kinds = _kinds()
     members, made = {}, []
     for number in range(credentials):
         # Each account gets every kind: an account's credentials are `accounts` apart.
@@ -159,6 +159,12 @@ def build_fleet(*, credentials: int, accounts: int, days: int, random: Random) -
 
 
 _SECOND_READER = 0.3
+
+
+def _kinds() -> list[str]:
+    """Return every kind as often as its share says, well mixed, so that a small fleet has each of them too."""
+    places = [((number + 0.5) / share, kind) for kind, share in _SHARES.items() for number in range(share)]
+    return [kind for _, kind in sorted(places)]
 
 
 def _freezes(accounts: Sequence[str], days: int) -> tuple[Freeze, ...]:
