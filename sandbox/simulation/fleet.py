@@ -25,10 +25,14 @@ BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 WINDOW_WEEKDAY, WINDOW_HOUR = 6, 3
 """When the weekly window opens, in its own time zone: Sunday (Monday is 0), three o'clock."""
 
+EXPIRY_WEEKDAY, EXPIRY_HOUR = 4, 12
+"""When options expire in New York and nothing is to change: Friday noon."""
+MAKER_HOUR = 4
+
 POLICIES: dict[str, Policy] = {
     "daily maker": Policy(
         rotation_period=None,
-        rotation_schedule="0 4 * * *",
+        rotation_schedule=f"0 {MAKER_HOUR} * * *",
         rotation_window=12 * HOUR,
         max_age=3 * DAY,
         grace=10 * HOUR,
@@ -180,5 +184,7 @@ def _freezes(accounts: Sequence[str], days: int) -> tuple[Freeze, ...]:
         Freeze(reason="election", **at(0.18, lasts=3 * DAY)),
         Freeze(reason="audit, longer than some max_age", **at(0.4, lasts=16 * DAY), accounts=some),
         Freeze(reason="election", **at(0.84, lasts=4 * DAY)),
-        Freeze(reason="expiry", schedule="0 12 * * FRI", timezone="America/New_York", duration=4 * HOUR),
+        Freeze(
+            reason="expiry", schedule=f"0 {EXPIRY_HOUR} * * FRI", timezone="America/New_York", duration=4 * HOUR
+        ),
     )
