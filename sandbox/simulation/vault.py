@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from random import Random
 
+from config.schema import VaultLayout
 from sandbox.simulation.clock import VirtualClock
 from sandbox.simulation.intervals import Intervals
 from worker.account_ledger import AccountLedger, VersionedLedger
@@ -66,6 +67,7 @@ class SimulatedConsumers:
     def __init__(self, vault: SimulatedVault, told: Callable[[PathLocation, ServedDocument], None]) -> None:
         self._vault = vault
         self._told = told
+        self.max_versions = VaultLayout().max_versions
         self.paths: dict[PathLocation, ConsumersPath] = {}
         self.older: dict[PathLocation, dict[int, ServedDocument]] = {}
 
@@ -89,6 +91,10 @@ class SimulatedConsumers:
     def find(self, location: PathLocation, token_id: str) -> ServedDocument | None:
         """Return the newest version that serves that token."""
         self._vault.arrive()
+        return self.peek_token(location, token_id)
+
+    def peek_token(self, location: PathLocation, token_id: str) -> ServedDocument | None:
+        """Return what `find` does, whether or not Vault answers."""
         latest = self.peek(location).document
         if latest is not None and latest.token_id == token_id:
             return latest
@@ -111,7 +117,10 @@ class SimulatedConsumers:
         if before.version != cas:
             raise CasConflictError(f"{location}: version {before.version} is there, the write was to follow {cas}")
         if before.document is not None:
-            self.older.setdefault(location, {})[before.version] = before.document
+            older = self.older.setdefault(location, {})
+            older[before.version] = before.document
+            while len(older) >= self.max_versions:
+                del older[min(older)]
         self.paths[location] = ConsumersPath(cas + 1, now, content, document)
         if document is not None:
             self._told(location, document)
