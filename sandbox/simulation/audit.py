@@ -47,7 +47,7 @@ class Audit:
             tally.troubles[f"{outcome.reason.value} ({outcome.severity.value})"] += 1
 
     def _verdict(self, outcome: Outcome) -> None:
-        kind = outcome.verdict or outcome.reason.value
+        kind = outcome.evidence.get("verdict", outcome.reason.value)
         key = (outcome.account, kind, outcome.credential, outcome.token_id)
         begins, is_open = outcome.action is Action.FLAG, key in self._open
         said = f"{key} {'begins' if begins else 'ends'}, and is {'open' if is_open else 'not open'}"

@@ -75,4 +75,6 @@ def _end(facts: AccountFacts, flag: Flag, now: datetime) -> Step:
         sentence=f"{flag.kind} is over for {whose}; it lasted {span(now - flag.since)}.",
         token_id=flag.token_id,
         verdict=flag.kind,
+        # The reason only says how it ended: who follows the events must be able to match the end to its begin.
+        evidence={"verdict": flag.kind, "since": flag.since.isoformat()},
     )

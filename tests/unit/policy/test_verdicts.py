@@ -147,6 +147,13 @@ def test_a_verdict_that_is_over_is_announced_once_more() -> None:
     assert [(step.action, step.reason) for step in plan.steps] == [(Action.UNFLAG, Reason.USED_AGAIN)]
 
 
+def test_the_end_of_a_verdict_names_the_verdict_and_its_begin_as_evidence() -> None:
+    flag = Flag(kind="overdue", credential="mm", since=ago(days=1))
+    young = one(record(1, CURRENT, promoted=ago(hours=2)), tokens=(listed(1, used=NOON),), ledger=ledger(flags=[flag]))
+    (end,) = plan_flags(young, NOON).steps
+    assert end.evidence == {"verdict": "overdue", "since": ago(days=1).isoformat()}
+
+
 def test_a_verdict_on_a_credential_that_can_not_be_read_neither_ends_nor_begins() -> None:
     flag = Flag(kind="unused", credential="mm", since=ago(days=1))
     unreadable = account(facts(None, None, unreadable="sealed"), tokens=(), ledger=ledger(flags=[flag]))
