@@ -238,6 +238,7 @@ def strays_of(facts: CredentialFacts, tokens: TokenList) -> tuple[Step, ...]:
     journal = facts.ledger
     if journal is None or journal.intent is not None:
         return ()
+    ours = journal.labels
     return tuple(
         Step(
             action=Action.REVOKE,
@@ -251,7 +252,7 @@ def strays_of(facts: CredentialFacts, tokens: TokenList) -> tuple[Step, ...]:
         )
         for token in tokens.tokens
         if token.label is not None
-        and journal.owns_label(token.label)
+        and token.label in ours
         and token.token_id != facts.served_token_id
         and journal.record_of(token.token_id) is None
     )
