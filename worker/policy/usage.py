@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from config.schema import Policy
-from worker.journal import Journal, TokenRecord
+from worker.journal import Journal, RecordState, TokenRecord
 from worker.models import ListedToken, TokenList
 
 
@@ -62,6 +62,16 @@ def _listed(tokens: TokenList, record: TokenRecord) -> ListedToken | None:
     return tokens.by_id(record.token_id) if record.token_id else None
 
 
+def is_use_shown(journal: Journal, tokens: TokenList) -> bool:
+    """Whether the list shows every token that services may hold: it may lag or be cut short, and prove nothing."""
+    return all(
+        _listed(tokens, record) is not None for record in journal.ledger if record.state in _HELD_BY_SERVICES
+    )
+
+
+_HELD_BY_SERVICES = frozenset({RecordState.CURRENT, RecordState.SUPERSEDED})
+
+
 @dataclass(frozen=True, slots=True)
 class StaleVerdict:
     """Nobody uses the credential: `stale` since its last use, `unused` since its first token was promoted."""
@@ -72,9 +82,9 @@ class StaleVerdict:
 
 
 def stale_verdict(journal: Journal, tokens: TokenList, policy: Policy, now: datetime) -> StaleVerdict | None:
-    """Return the verdict on the credential's lineage, or None while it is in use or not yet judged."""
+    """Return the verdict on the credential's lineage, or None while it is in use, not yet judged, or not shown."""
     current = journal.current
-    if current is None or current.promoted_at is None:
+    if current is None or current.promoted_at is None or not is_use_shown(journal, tokens):
         return None
     last = lineage_last_use(journal, tokens, policy)
     if last is not None:

@@ -86,3 +86,12 @@ def test_our_own_verify_calls_do_not_make_an_unused_credential_look_used() -> No
 
 def test_a_new_credential_is_not_judged_yet() -> None:
     assert verdict(record(1, CURRENT, promoted=ago(days=1)), tokens=(listed(1),)) is None
+
+
+def test_a_list_that_lacks_the_current_token_says_nothing_about_use() -> None:
+    assert verdict(record(1, CURRENT, promoted=ago(days=30)), tokens=()) is None
+
+
+def test_a_list_that_lacks_a_superseded_token_says_nothing_about_use() -> None:
+    old = record(1, SUPERSEDED, promoted=ago(days=30), superseded=ago(days=3))
+    assert verdict(old, record(2, CURRENT, promoted=ago(days=3)), tokens=(listed(2),)) is None

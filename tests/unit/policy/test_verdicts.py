@@ -160,6 +160,23 @@ def test_a_verdict_on_a_credential_that_can_not_be_read_neither_ends_nor_begins(
     assert plan_flags(unreadable, NOON).steps == ()
 
 
+@pytest.mark.parametrize("kind", ["stale", "stale_for_long", "unused"])
+def test_a_verdict_on_use_does_not_end_because_the_list_lacks_the_token(kind: str) -> None:
+    flag = Flag(kind=kind, credential="mm", since=ago(days=1))
+    assert plan_flags(one(UNUSED, tokens=(), ledger=ledger(flags=[flag])), NOON).steps == ()
+
+
+def test_that_a_superseded_token_is_still_used_does_not_end_because_the_list_is_cut_short() -> None:
+    flag = Flag(kind="still_used", credential="mm", token_id="t1", since=ago(days=1))
+    assert plan_flags(one(OLD, NEW, tokens=(), serves=2, ledger=ledger(flags=[flag])), NOON).steps == ()
+
+
+def test_that_a_superseded_token_is_still_used_ends_when_it_alone_left_the_list() -> None:
+    flag = Flag(kind="still_used", credential="mm", token_id="t1", since=ago(days=1))
+    gone = one(OLD, NEW, tokens=(listed(2, used=ago(minutes=1)),), serves=2, ledger=ledger(flags=[flag]))
+    assert [step.action for step in plan_flags(gone, NOON).steps] == [Action.UNFLAG]
+
+
 def test_staleness_escalates_after_stale_for() -> None:
     policy = Policy(max_age=timedelta(days=90))
     dead = one(
