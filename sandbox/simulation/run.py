@@ -17,6 +17,7 @@ from sandbox.simulation.fleet import BEGIN, DAY, HOUR, MINUTE, Fleet, build_flee
 from sandbox.simulation.intervals import Intervals, drawn
 from sandbox.simulation.judge import Judge
 from sandbox.simulation.people import People
+from sandbox.simulation.promises import Promise
 from sandbox.simulation.services import Reader
 from sandbox.simulation.sweeps import Sweeper
 from sandbox.simulation.truth import Truth, freeze_intervals
@@ -122,6 +123,7 @@ class Simulation:
                 act(name)
         self.clock.go_to(end)
         self.audit.finish()
+        self.judge.scales.test(Promise.SERVED, times=sum(one.uses for one in self.readers))
         self.seconds = process_time() - began
         self.calls += self.sweeper.calls
 

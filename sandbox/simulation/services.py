@@ -35,6 +35,7 @@ class Reader:
     next_use: datetime = _NEVER
     rests_until: datetime | None = None
     dies_at: datetime = _NEVER
+    uses: int = 0
     first_use: datetime | None = None
     last_use: datetime | None = None
 
@@ -69,6 +70,7 @@ class Reader:
             self.next_use = now + self.behaviour.uses_every
             if self.exchange.use(*self.held):
                 self.last_use = now
+                self.uses += 1
                 self.first_use = self.first_use or now
             else:
                 self.rejected(self, self.held[0])

@@ -132,6 +132,8 @@ def _of_credential(facts: CredentialFacts, tokens: TokenList, now: datetime) -> 
         journal, tokens, facts.credential.policy, now
     )
     for record in journal.ledger:
+        if record.state is RecordState.REVOKED and record.secret_destroyed:
+            continue  # most of a ledger: ended in every way
         verdict = _of_record(facts, journal, record, tokens, now, stale=bool(stale))
         if verdict is not None:
             yield verdict
@@ -156,8 +158,6 @@ def _of_record(
         case RecordState.CURRENT:
             return None
         case RecordState.REVOKED:
-            if record.secret_destroyed:
-                return None
             sentence = f"Old versions of the consumers' path still hold the secret of revoked token {record.label}."
             return _step(facts, Action.DESTROY, Reason.SECRET_LEFT, sentence, record, None)
         case RecordState.REVOKING if record.revoking_reason in ORDERED:
