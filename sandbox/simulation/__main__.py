@@ -22,9 +22,7 @@ _USUAL = Scenario()
     "--picture", type=click.Path(dir_okay=False, path_type=Path), help="Draw some weeks of one account as SVG there."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def main(
-    *, days: int, credentials: int, accounts: int, seed: int, picture: Path | None, as_json: bool
-) -> None:
+def main(*, days: int, credentials: int, accounts: int, seed: int, picture: Path | None, as_json: bool) -> None:
     """Let the real plans and the real engine rotate a fleet for a year of virtual time.
 
     Services adopt at once, late, never or die; Vault and the exchange go away; the exchange loses answers, hides new

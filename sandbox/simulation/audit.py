@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from config.schema import Credential
 from sandbox.simulation.exchange import SimulatedToken
@@ -118,7 +118,8 @@ class Audit:
         if quiet <= limit + _FLAGGED_WITHIN:
             return
         account, truth = credential.account, self._judge.truth
-        blind = truth.exchange.within(since, now) + truth.vault.within(since, now) + truth.cut[account].within(since, now)
+        away = (truth.exchange, truth.vault, truth.cut[account])
+        blind = sum((one.within(since, now) for one in away), timedelta())
         if quiet - blind <= limit + _FLAGGED_WITHIN:
             return
         kind = Reason.UNUSED if last is None else Reason.STALE

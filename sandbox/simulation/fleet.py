@@ -39,9 +39,7 @@ POLICIES: dict[str, Policy] = {
         max_overlap=30 * HOUR,
         stale_after=7 * DAY,
     ),
-    "daily": Policy(
-        rotation_period=DAY, max_age=3 * DAY, grace=10 * HOUR, max_overlap=18 * HOUR, stale_after=7 * DAY
-    ),
+    "daily": Policy(rotation_period=DAY, max_age=3 * DAY, grace=10 * HOUR, max_overlap=18 * HOUR, stale_after=7 * DAY),
     "weekly": Policy(),
     "weekly window": Policy(
         rotation_period=None,
@@ -178,13 +176,12 @@ def _freezes(accounts: Sequence[str], days: int) -> tuple[Freeze, ...]:
         start = BEGIN + timedelta(days=round(part * days))
         return {"start": start, "until": start + lasts}
 
+    audit = DAY * max(4, min(16, days // 10))
     some = tuple(accounts[: max(1, len(accounts) // 4)])
     return (
         Freeze(reason="launch", **at(0.05, lasts=2 * DAY), accounts=tuple(accounts[-1:])),
         Freeze(reason="election", **at(0.18, lasts=3 * DAY)),
-        Freeze(reason="audit, longer than some max_age", **at(0.4, lasts=16 * DAY), accounts=some),
+        Freeze(reason="audit, longer than some max_age", **at(0.4, lasts=audit), accounts=some),
         Freeze(reason="election", **at(0.84, lasts=4 * DAY)),
-        Freeze(
-            reason="expiry", schedule=f"0 {EXPIRY_HOUR} * * FRI", timezone="America/New_York", duration=4 * HOUR
-        ),
+        Freeze(reason="expiry", schedule=f"0 {EXPIRY_HOUR} * * FRI", timezone="America/New_York", duration=4 * HOUR),
     )

@@ -205,9 +205,7 @@ class Judge:
         if age > policy.max_age + policy.grace + _SWEEPS_LATE:
             held = self.truth.held(credential.account, credential.name, born, now)
         said = f"superseded token {token.label} lived {age}, {held} of it held back; max_age is {policy.max_age}"
-        self.hold(
-            Promise.NOTHING_LEFT, said, kept=age - held <= policy.max_age + policy.grace + _SWEEPS_LATE
-        )
+        self.hold(Promise.NOTHING_LEFT, said, kept=age - held <= policy.max_age + policy.grace + _SWEEPS_LATE)
 
     @contextmanager
     def counting(self, account: str) -> Iterator[None]:

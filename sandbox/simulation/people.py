@@ -55,9 +55,7 @@ class People:
         self._judge = judge
         self._rotate = rotate
         self._resume = resume
-        self._credentials = {
-            name: list(judge.fleet.settings.credentials_of(name)) for name in exchanges
-        }
+        self._credentials = {name: list(judge.fleet.settings.credentials_of(name)) for name in exchanges}
         self._forgotten: list[Halt] = []
         self._made_by_hand: list[tuple[str, str]] = []
         self.acts: Counter[str] = Counter()

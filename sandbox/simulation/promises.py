@@ -20,7 +20,7 @@ class Promise(StrEnum):
     VERDICTS = "each verdict begins once and ends once"
     DEAD = "a credential whose services died is flagged, although its token is new"
     ALIVE = "no credential whose services live is called stale"
-    HEALED = "a current token that was revoked by hand is replaced within half an hour in which nothing stands in the way"
+    HEALED = "a current token that was revoked by hand is replaced in half an hour, but for what stood in the way"
     WARNED = "a reader that never looks again is told of before its token ends"
 
 

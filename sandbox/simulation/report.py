@@ -76,7 +76,9 @@ class Report:
         return [
             head,
             "",
-            *_table(("policy", "rotations", "longest age", "unhindered", "max_age", "overlap", "longest"), self._rows()),
+            *_table(
+                ("policy", "rotations", "longest age", "unhindered", "max_age", "overlap", "longest"), self._rows()
+            ),
             "",
             *self._counts(),
             "",
@@ -106,7 +108,9 @@ class Report:
     def _counts(self) -> list[str]:
         tally = self._tally
         orphans = tally.orphan_lives
-        lives = f"{len(orphans)}, lived {span(_part(orphans, 0.5))} (median) to {span(max(orphans))}" if orphans else "0"
+        lives = (
+            f"{len(orphans)}, lived {span(_part(orphans, 0.5))} (median) to {span(max(orphans))}" if orphans else "0"
+        )
         healed = tally.healed
         cures = f"{span(_part(healed, 0.5))} (median) to {span(max(healed))}" if healed else "-"
         told = [
@@ -131,7 +135,7 @@ class Report:
             lines += [f"BROKEN: {promise}: {one}" for one in found[:_SHOWN]]
             lines += [f"BROKEN: {promise}: and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
         lines += [f"NOT TESTED: {one}" for one in self.untested]
-        return lines or ["OK: every promise was tested and kept."]
+        return lines if self.broken else [*lines, "OK: every promise that was tested was kept."]
 
 
 def _part(found: Sequence[timedelta], part: float) -> timedelta:
@@ -145,4 +149,6 @@ def _counted(counter: Counter[str]) -> str:
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     told = [head, *rows]
     widths = [max(len(row[column]) for row in told) for column in range(len(head))]
-    return ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in told]
+    return [
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in told
+    ]

@@ -64,9 +64,7 @@ def _listed(tokens: TokenList, record: TokenRecord) -> ListedToken | None:
 
 def is_use_shown(journal: Journal, tokens: TokenList) -> bool:
     """Whether the list shows every token that services may hold: it may lag or be cut short, and prove nothing."""
-    return all(
-        _listed(tokens, record) is not None for record in journal.ledger if record.state in _HELD_BY_SERVICES
-    )
+    return all(_listed(tokens, record) is not None for record in journal.ledger if record.state in _HELD_BY_SERVICES)
 
 
 _HELD_BY_SERVICES = frozenset({RecordState.CURRENT, RecordState.SUPERSEDED})
