@@ -77,8 +77,14 @@ class Audit:
         self._judge.hold(Promise.ALIVE, said, kept=not alive)
 
     def on_rejected(self, reader: Reader, token: SimulatedToken | None, token_id: str) -> None:
-        """Hold the end of a token that somebody never looks past to a warning before."""
-        if reader.behaviour.reads_every is None and token is not None and token.revoked_by == "worker":
+        """Hold the end of a token that somebody never looks past to a warning before, if max_overlap was over."""
+        if reader.behaviour.reads_every is not None or token is None or token.revoked_by != "worker":
+            return
+        life = self._judge.tally.lives[token_id]
+        limit = self._judge.fleet.settings.credential(reader.name).policy.max_overlap
+        if life.superseded_at is not None and life.ended_at is not None:
+            if life.ended_at - life.superseded_at < limit + _FLAGGED_WITHIN:
+                return  # older than max_age before max_overlap was over: grace alone protects a reader then
             said = f"the reader of {reader.name} that never looks again lost {token_id}, and nobody was told before"
             self._judge.hold(Promise.WARNED, said, kept=token_id in self._told_of)
 

@@ -21,7 +21,7 @@ class Promise(StrEnum):
     DEAD = "a credential whose services died is flagged, although its token is new"
     ALIVE = "no credential whose services live is called stale"
     HEALED = "a current token that was revoked by hand is replaced in half an hour, but for what stood in the way"
-    WARNED = "a reader that never looks again is told of before its token ends"
+    WARNED = "a reader that never looks again is told of when max_overlap is over, before its token ends"
 
 
 class Scales:

@@ -28,7 +28,8 @@ def plan_revocations(facts: AccountFacts, now: datetime) -> Plan:
     hold = _account_hold(facts, now)
     if hold is not None or facts.tokens is None:
         return Plan(steps=ordered, holds=(hold,) if hold else ())
-    verdicts = [verdict for one in facts.credentials for verdict in _of_credential(one, facts.tokens, now)]
+    unrecorded = facts.unrecorded(facts.tokens)
+    verdicts = [verdict for one in facts.credentials for verdict in _of_credential(one, facts.tokens, unrecorded, now)]
     steps, held = _capped(facts, facts.tokens, [one for one in verdicts if isinstance(one, Step)])
     holds = tuple(one for one in verdicts if isinstance(one, Hold))
     return Plan((*ordered, *steps), (*holds, *held, *_foreign(facts, facts.tokens)))
@@ -104,7 +105,9 @@ def _capped(facts: AccountFacts, tokens: TokenList, steps: Sequence[Step]) -> tu
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-def _of_credential(facts: CredentialFacts, tokens: TokenList, now: datetime) -> Iterator[Step | Hold]:
+def _of_credential(
+    facts: CredentialFacts, tokens: TokenList, unrecorded: Sequence[ListedToken], now: datetime
+) -> Iterator[Step | Hold]:
     hold = hands_off(facts) or _held_back(facts, now)
     if hold is not None:
         yield hold
@@ -137,7 +140,7 @@ def _of_credential(facts: CredentialFacts, tokens: TokenList, now: datetime) -> 
         verdict = _of_record(facts, journal, record, tokens, now, stale=bool(stale))
         if verdict is not None:
             yield verdict
-    yield from strays_of(facts, tokens)
+    yield from strays_of(facts, unrecorded)
 
 
 def _held_back(facts: CredentialFacts, now: datetime) -> Hold | None:
@@ -233,10 +236,13 @@ def _outage_since(facts: CredentialFacts, last: datetime, now: datetime) -> time
     return outage_within(facts.state.ledger, last, now) if facts.state else timedelta()
 
 
-def strays_of(facts: CredentialFacts, tokens: TokenList) -> tuple[Step, ...]:
-    """Return a step for each live token that carries one of our labels although no record knows its id: an orphan."""
+def strays_of(facts: CredentialFacts, tokens: Sequence[ListedToken]) -> tuple[Step, ...]:
+    """Return a step for each live token that carries one of our labels although no record knows its id: an orphan.
+
+    A sweep passes only the tokens that no ledger of the account has; what another one has is that one's affair.
+    """
     journal = facts.ledger
-    if journal is None or journal.intent is not None:
+    if journal is None or journal.intent is not None or not tokens:
         return ()
     ours = journal.labels
     return tuple(
@@ -250,7 +256,7 @@ def strays_of(facts: CredentialFacts, tokens: TokenList) -> tuple[Step, ...]:
             label=token.label,
             rotation_id=token.label.rsplit("/", 1)[-1],
         )
-        for token in tokens.tokens
+        for token in tokens
         if token.label is not None
         and token.label in ours
         and token.token_id != facts.served_token_id
