@@ -85,7 +85,7 @@ def is_judged(kind: str, facts: CredentialFacts, tokens: TokenList) -> bool:
     if facts.ledger is None or kind not in BY_LIST:
         return True
     if kind in _ON_LINEAGE:
-        return is_use_shown(facts.ledger, tokens)
+        return is_use_shown(facts.ledger, tokens, facts.credential.policy)
     current = facts.current
     return current is None or current.token_id is None or tokens.by_id(current.token_id) is not None
 
