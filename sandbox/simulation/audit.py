@@ -126,6 +126,9 @@ class Audit:
         account, truth = credential.account, self._judge.truth
         away = (truth.exchange, truth.vault, truth.cut[account])
         blind = sum((one.within(since, now) for one in away), timedelta())
+        if truth.is_obscured(account, name, since - HOUR, now):
+            # What the list lacks or our own probe overwrote is unknown until that token has ended.
+            blind += policy.max_age + policy.grace + DAY
         if quiet - blind <= limit + _FLAGGED_WITHIN:
             return
         kind = Reason.UNUSED if last is None else Reason.STALE

@@ -221,6 +221,7 @@ class Judge:
     def on_revoked_by_hand(self, credential: Credential, token_id: str) -> None:
         """Take note that a person revoked what is served."""
         self._broken_by_hand[credential.name] = self.clock.now()
+        self.truth.revoked_by_hand.setdefault(credential.name, []).append(self.clock.now())
         life = self.tally.lives[token_id]
         life.ended_at, life.ended_by = self.clock.now(), "a person"
 

@@ -57,6 +57,7 @@ class Truth:
         frozen: by account.
         cut: when an account's list is cut short.
         pauses: by people.
+        revoked_by_hand: when people revoked a current token, by credential.
         parked: from the failure that parked it until somebody resumed it.
     """
 
@@ -65,8 +66,14 @@ class Truth:
     sluggish: dict[str, Intervals]
     frozen: dict[str, Intervals]
     cut: dict[str, Intervals] = field(default_factory=lambda: defaultdict(Intervals))
+    revoked_by_hand: dict[str, list[datetime]] = field(default_factory=dict)
     pauses: list[Halt] = field(default_factory=list)
     parked: list[Halt] = field(default_factory=list)
+
+    def is_obscured(self, account: str, credential: str, since: datetime, until: datetime) -> bool:
+        """Whether lists of that time were cut short, or the credential's token was revoked by hand in it."""
+        by_hand = any(since <= one < until for one in self.revoked_by_hand.get(credential, ()))
+        return by_hand or bool(self.cut[account].within(since, until))
 
     def is_paused(self, account: str, credential: str, now: datetime) -> bool:
         """Whether a person paused it."""
