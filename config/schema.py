@@ -179,7 +179,10 @@ class Settings(_Frozen):
 
     def credential(self, name: str) -> Credential:
         """Return the credential of that name, or raise KeyError."""
-        return {credential.name: credential for credential in self.credentials}[name]
+        found = next((credential for credential in self.credentials if credential.name == name), None)
+        if found is None:
+            raise KeyError(name)
+        return found
 
     def credentials_of(self, account: str) -> tuple[Credential, ...]:
         """Return the credentials of that account in the file's order."""

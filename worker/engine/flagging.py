@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from worker.account_ledger import changed
 from worker.engine.world import World
-from worker.errors import RotatorError
+from worker.errors import AmbiguousError, RotatorError
 from worker.policy.facts import AccountFacts
 from worker.policy.steps import Reason, Result, Step
 from worker.policy.verdicts import flags_after
@@ -21,6 +21,8 @@ def flag_account(world: World, facts: AccountFacts, steps: Sequence[Step]) -> No
     flags = flags_after(before.flags, steps, world.clock.now())
     try:
         world.accounts.write(changed(before, flags=flags), cas=version)
+    except AmbiguousError:
+        pass  # If they landed, no later sweep tells them: twice is better than never.
     except RotatorError as error:
         sentence = f"The verdicts on account {facts.account} could not be written; they are told later: {error}"
         world.recorder.note(facts.account, "", Result.FAILED, Reason.FAILED, sentence)

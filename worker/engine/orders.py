@@ -234,7 +234,7 @@ class Orders:
         except RotatorError:
             return  # what else carries our labels is found by the next sweep that can list
         facts = self._gatherer.credential(name)
-        revoke_credential(world, facts, strays_of(facts, tokens))
+        revoke_credential(world, facts, strays_of(facts, tokens.tokens))
 
 
 def _only(plan: Plan, action: Action) -> tuple[Step, ...]:

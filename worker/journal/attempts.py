@@ -173,6 +173,6 @@ def _compact(journal: Journal) -> Journal:
     dropped = ended[: max(0, len(ended) - KEPT_ENDED_RECORDS)]
     if not dropped:
         return journal
-    kept = tuple(record for record in journal.ledger if record not in dropped)
+    kept = tuple(record for record in journal.ledger if not any(record is one for one in dropped))
     labels = dict.fromkeys((*journal.past_labels, *(record.label for record in dropped)))
     return copy_of(journal, ledger=kept, past_labels=tuple(labels))

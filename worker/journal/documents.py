@@ -142,14 +142,21 @@ class Journal(_Frozen):
     @property
     def current(self) -> TokenRecord | None:
         """The record of the token that the consumers' path should serve, or None before the first promote."""
-        return next((record for record in self.ledger if record.state is RecordState.CURRENT), None)
+        # It was added last, unless tokens were taken over since, and those that ended before it are many.
+        return next((record for record in reversed(self.ledger) if record.state is RecordState.CURRENT), None)
 
     def record_of(self, token_id: str) -> TokenRecord | None:
         """Return the ledger record of that token id, or None."""
         return next((record for record in self.ledger if record.token_id == token_id), None)
 
+    @property
+    def labels(self) -> frozenset[str]:
+        """Every full label that was ever asked for by this journal, the open intent's included."""
+        asked = (self.intent.label,) if self.intent is not None else ()
+        return frozenset((*self.past_labels, *(record.label for record in self.ledger), *asked))
+
     def owns_label(self, label: str | None) -> bool:
-        """Whether that full label was ever asked for by this journal, the open intent included."""
+        """Whether that is one of `labels`; for many questions at once ask those."""
         return label is not None and (
             label in self.past_labels
             or any(record.label == label for record in self.ledger)

@@ -35,4 +35,4 @@ def closed(windows: tuple[VerifyWindow, ...], now: datetime) -> tuple[VerifyWind
 def with_record(ledger: tuple[TokenRecord, ...], changed: TokenRecord) -> tuple[TokenRecord, ...]:
     """Return the ledger with that token's record replaced, or added when it had none."""
     replaced = tuple(changed if record.token_id == changed.token_id else record for record in ledger)
-    return replaced if changed in replaced else (*replaced, changed)
+    return replaced if any(record is changed for record in replaced) else (*replaced, changed)

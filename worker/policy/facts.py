@@ -94,17 +94,22 @@ class AccountFacts:
     state: AccountState | None = None
     state_error: str | None = None
 
+    def unrecorded(self, tokens: TokenList) -> tuple[ListedToken, ...]:
+        """Return the listed tokens that are in no credential's ledger and in no open intent."""
+        ids: set[str | None] = set()
+        for journal in (one.ledger for one in self.credentials if one.ledger is not None):
+            ids.update([record.token_id for record in journal.ledger])
+            if journal.intent is not None and journal.intent.token is not None:
+                ids.add(journal.intent.token.token_id)
+        return tuple(one for one in tokens.tokens if one.token_id not in ids)
+
     def strangers(self, tokens: TokenList) -> tuple[ListedToken, ...]:
         """Return the listed tokens that no credential knows: neither by id nor by the full label of an intent."""
-        ids: set[str | None] = set()
-        labels: set[str | None] = set()
-        for journal in (one.ledger for one in self.credentials if one.ledger is not None):
-            ids.update(record.token_id for record in journal.ledger)
-            labels.update(journal.past_labels, (record.label for record in journal.ledger))
-            if journal.intent is not None:
-                labels.add(journal.intent.label)
-                ids.add(journal.intent.token.token_id if journal.intent.token else None)
-        return tuple(one for one in tokens.tokens if one.token_id not in ids and one.label not in labels)
+        unrecorded = self.unrecorded(tokens)
+        if not unrecorded:
+            return ()
+        ours = frozenset[str]().union(*(one.ledger.labels for one in self.credentials if one.ledger is not None))
+        return tuple(one for one in unrecorded if one.label not in ours)
 
     @property
     def unconfigured(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from worker.policy.guards import Interval, freezes_of
 from worker.policy.rotation import is_parked
 from worker.policy.safety import hands_off
 from worker.policy.steps import Reason
-from worker.policy.usage import stale_verdict
+from worker.policy.usage import is_use_shown, stale_verdict
 from worker.policy.wording import span
 
 STUCK_AFTER = timedelta(days=1)
@@ -72,6 +72,22 @@ BY_LIST = frozenset(
     }
 )
 """Verdicts that need the exchange's list: while it cannot be read they neither begin nor end."""
+
+_ON_LINEAGE = frozenset({Reason.STALE, Reason.STALE_FOR_LONG, Reason.UNUSED})
+
+
+def is_judged(kind: str, facts: CredentialFacts, tokens: TokenList) -> bool:
+    """Whether that list can begin or end a verdict of that kind on that credential.
+
+    A list that may be cut short says nothing about tokens that it lacks. Whether a credential is used at all needs
+    every token that services may hold; one superseded token, a list that has the current one at least.
+    """
+    if facts.ledger is None or kind not in BY_LIST:
+        return True
+    if kind in _ON_LINEAGE:
+        return is_use_shown(facts.ledger, tokens, facts.credential.policy)
+    current = facts.current
+    return current is None or current.token_id is None or tokens.by_id(current.token_id) is not None
 
 
 def verdicts(facts: AccountFacts, state: AccountState, now: datetime) -> Iterator[Verdict]:

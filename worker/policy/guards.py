@@ -41,7 +41,7 @@ def freezes_of(
     account: str, configured: Sequence[Freeze], ledger: AccountLedger, now: datetime, sight: timedelta = timedelta()
 ) -> tuple[Interval, ...]:
     """Return the freezes of an account that are in force or begin within `sight`, the earliest first."""
-    found: list[Interval] = [Interval(one.since, one.until, one.reason) for one in ledger.freezes]
+    found = [Interval(one.since, one.until, one.reason) for one in ledger.freezes if one.until > now]
     for freeze in configured:
         if not freeze.accounts or account in freeze.accounts:
             found.extend(_intervals(freeze, now, sight))
@@ -52,13 +52,17 @@ def freezes_of(
 
 def _intervals(freeze: Freeze, now: datetime, sight: timedelta) -> Iterator[Interval]:
     if freeze.start is not None and freeze.until is not None:
-        yield Interval(freeze.start, freeze.until, freeze.reason)
+        if freeze.until > now and freeze.start <= now + sight:
+            yield Interval(freeze.start, freeze.until, freeze.reason)
+        return
     if freeze.schedule is None or freeze.duration is None:
         return
     # One that began up to its duration ago is still in force.
     began = last_time(freeze.schedule, freeze.timezone, now)
-    if began is not None:
+    if began is not None and now < began + freeze.duration:
         yield Interval(began, began + freeze.duration, freeze.reason)
+    if not sight:
+        return
     start = next_time(freeze.schedule, freeze.timezone, now)
     while start <= now + sight:
         yield Interval(start, start + freeze.duration, freeze.reason)

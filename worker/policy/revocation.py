@@ -4,7 +4,7 @@ Rules in docs/architecture.md: only tokens of our ledger or with the full label 
 that Vault serves; superseded ones after grace *and* when use proves the cut-over.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from worker.account_ledger import outage_within
@@ -29,7 +29,8 @@ def plan_revocations(facts: AccountFacts, now: datetime) -> Plan:
     hold = _account_hold(facts, now)
     if hold is not None or facts.tokens is None:
         return Plan(steps=ordered, holds=(hold,) if hold else ())
-    verdicts = [verdict for one in facts.credentials for verdict in _of_credential(one, facts.tokens, now)]
+    unrecorded = facts.unrecorded(facts.tokens)
+    verdicts = [verdict for one in facts.credentials for verdict in _of_credential(one, facts.tokens, unrecorded, now)]
     steps, held = within_cap(facts, facts.tokens, [one for one in verdicts if isinstance(one, Step)])
     holds = tuple(one for one in verdicts if isinstance(one, Hold))
     return Plan((*ordered, *steps), (*holds, *held, *_foreign(facts, facts.tokens)))
@@ -70,7 +71,9 @@ def _tombstone(facts: CredentialFacts, served: TokenRecord) -> Step:
     return _step(facts, Action.RETIRE, Reason.RETIRED, sentence, served, None)
 
 
-def _of_credential(facts: CredentialFacts, tokens: TokenList, now: datetime) -> Iterator[Step | Hold]:
+def _of_credential(
+    facts: CredentialFacts, tokens: TokenList, unrecorded: Sequence[ListedToken], now: datetime
+) -> Iterator[Step | Hold]:
     hold = hands_off(facts) or _held_back(facts, now)
     if hold is not None:
         yield hold
@@ -98,10 +101,12 @@ def _of_credential(facts: CredentialFacts, tokens: TokenList, now: datetime) -> 
         journal, tokens, facts.credential.policy, now
     )
     for record in journal.ledger:
+        if record.state is RecordState.REVOKED and record.secret_destroyed:
+            continue  # most of a ledger: ended in every way
         verdict = _of_record(facts, journal, record, tokens, now, stale=bool(stale))
         if verdict is not None:
             yield verdict
-    yield from strays_of(facts, tokens)
+    yield from strays_of(facts, unrecorded)
 
 
 def _held_back(facts: CredentialFacts, now: datetime) -> Hold | None:
@@ -122,8 +127,6 @@ def _of_record(
         case RecordState.CURRENT:
             return None
         case RecordState.REVOKED:
-            if record.secret_destroyed:
-                return None
             sentence = f"Old versions of the consumers' path still hold the secret of revoked token {record.label}."
             return _step(facts, Action.DESTROY, Reason.SECRET_LEFT, sentence, record, None)
         case RecordState.REVOKING if record.revoking_reason in ORDERED:
@@ -199,11 +202,15 @@ def _outage_since(facts: CredentialFacts, last: datetime, now: datetime) -> time
     return outage_within(facts.state.ledger, last, now) if facts.state else timedelta()
 
 
-def strays_of(facts: CredentialFacts, tokens: TokenList) -> tuple[Step, ...]:
-    """Return a step for each live token that carries one of our labels although no record knows its id: an orphan."""
+def strays_of(facts: CredentialFacts, tokens: Sequence[ListedToken]) -> tuple[Step, ...]:
+    """Return a step for each live token that carries one of our labels although no record knows its id: an orphan.
+
+    A sweep passes only the tokens that no ledger of the account has; what another one has is that one's affair.
+    """
     journal = facts.ledger
-    if journal is None or journal.intent is not None:
+    if journal is None or journal.intent is not None or not tokens:
         return ()
+    ours = journal.labels
     return tuple(
         Step(
             action=Action.REVOKE,
@@ -215,9 +222,9 @@ def strays_of(facts: CredentialFacts, tokens: TokenList) -> tuple[Step, ...]:
             label=token.label,
             rotation_id=token.label.rsplit("/", 1)[-1],
         )
-        for token in tokens.tokens
+        for token in tokens
         if token.label is not None
-        and journal.owns_label(token.label)
+        and token.label in ours
         and token.token_id != facts.served_token_id
         and journal.record_of(token.token_id) is None
     )

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from config.schema import Policy
-from worker.journal import Journal, TokenRecord
+from worker.journal import Journal, RecordState, TokenRecord, VerifyWindow
 from worker.models import ListedToken, TokenList
 
 
@@ -22,11 +22,13 @@ def used_by_others(record: TokenRecord, listed: ListedToken | None, policy: Poli
 
 
 def _may_be_ours(record: TokenRecord, last: datetime, policy: Policy) -> bool:
+    return any(_covers(window, last, policy) for window in record.windows)
+
+
+def _covers(window: VerifyWindow, last: datetime, policy: Policy) -> bool:
+    """Whether a call of ours in that window may be what `lastUsedAt` shows."""
     before, after = policy.max_clock_skew, policy.lastused_lag + policy.max_clock_skew
-    return any(
-        window.opened_at - before <= last and (window.closed_at is None or last <= window.closed_at + after)
-        for window in record.windows
-    )
+    return window.opened_at - before <= last and (window.closed_at is None or last <= window.closed_at + after)
 
 
 def is_adopted(record: TokenRecord, journal: Journal, tokens: TokenList, policy: Policy) -> bool:
@@ -62,6 +64,33 @@ def _listed(tokens: TokenList, record: TokenRecord) -> ListedToken | None:
     return tokens.by_id(record.token_id) if record.token_id else None
 
 
+def is_use_shown(journal: Journal, tokens: TokenList, policy: Policy) -> bool:
+    """Whether the list shows what services last did with every token that they may hold.
+
+    A list may lag or be cut short; and when we signed a call with a token that was served already, as a probe does,
+    its one `lastUsedAt` tells of us what it told of services before.
+    """
+    return all(
+        _is_shown(record, _listed(tokens, record), policy)
+        for record in journal.ledger
+        if record.state in _HELD_BY_SERVICES
+    )
+
+
+def _is_shown(record: TokenRecord, listed: ListedToken | None, policy: Policy) -> bool:
+    if listed is None:
+        return False
+    last, promoted = listed.last_used_at, record.promoted_at
+    return (
+        last is None
+        or promoted is None
+        or not any(_covers(window, last, policy) for window in record.windows if window.opened_at > promoted)
+    )
+
+
+_HELD_BY_SERVICES = frozenset({RecordState.CURRENT, RecordState.SUPERSEDED})
+
+
 @dataclass(frozen=True, slots=True)
 class StaleVerdict:
     """Nobody uses the credential: `stale` since its last use, `unused` since its first token was promoted."""
@@ -72,9 +101,9 @@ class StaleVerdict:
 
 
 def stale_verdict(journal: Journal, tokens: TokenList, policy: Policy, now: datetime) -> StaleVerdict | None:
-    """Return the verdict on the credential's lineage, or None while it is in use or not yet judged."""
+    """Return the verdict on the credential's lineage, or None while it is in use, not yet judged, or not shown."""
     current = journal.current
-    if current is None or current.promoted_at is None:
+    if current is None or current.promoted_at is None or not is_use_shown(journal, tokens, policy):
         return None
     last = lineage_last_use(journal, tokens, policy)
     if last is not None:

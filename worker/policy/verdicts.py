@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from worker.account_ledger import Flag
-from worker.policy.facts import AccountFacts
-from worker.policy.findings import BY_LIST, Verdict, verdicts
+from worker.policy.facts import AccountFacts, CredentialFacts
+from worker.policy.findings import BY_LIST, Verdict, is_judged, verdicts
 from worker.policy.steps import Action, Plan, Reason, Step
 from worker.policy.wording import span
 
@@ -13,20 +13,29 @@ from worker.policy.wording import span
 def plan_flags(facts: AccountFacts, now: datetime) -> Plan:
     """Return a FLAG step for each verdict that begins and an UNFLAG step for each that ends.
 
-    While the account ledger cannot be read nothing begins or ends; without a list, only what needs none.
+    While the account ledger cannot be read nothing begins or ends; without a list, only what needs none; and what is
+    said of a credential's use stays as it is while the list lacks tokens that its services may hold.
     """
     if facts.state is None:
         return Plan()
     found = {verdict.key: verdict for verdict in verdicts(facts, facts.state, now)}
     known = {flag.key: flag for flag in facts.state.ledger.flags}
-    unreadable = {one.credential.name for one in facts.credentials if one.unreadable}
+    of_name = {one.credential.name: one for one in facts.credentials}
     begins = [_begin(facts, verdict) for key, verdict in found.items() if key not in known]
     ends = [
         _end(facts, flag, now)
         for key, flag in known.items()
-        if key not in found and key[1] not in unreadable and (facts.tokens is not None or flag.kind not in BY_LIST)
+        if key not in found and _is_judged(facts, of_name.get(flag.credential), flag)
     ]
     return Plan(steps=(*begins, *ends))
+
+
+def _is_judged(facts: AccountFacts, one: CredentialFacts | None, flag: Flag) -> bool:
+    if one is not None and one.unreadable:
+        return False
+    if facts.tokens is None:
+        return flag.kind not in BY_LIST
+    return one is None or is_judged(flag.kind, one, facts.tokens)
 
 
 def flags_after(flags: Iterable[Flag], steps: Iterable[Step], now: datetime) -> tuple[Flag, ...]:
@@ -75,4 +84,6 @@ def _end(facts: AccountFacts, flag: Flag, now: datetime) -> Step:
         sentence=f"{flag.kind} is over for {whose}; it lasted {span(now - flag.since)}.",
         token_id=flag.token_id,
         verdict=flag.kind,
+        # The reason only says how it ended: who follows the events must be able to match the end to its begin.
+        evidence={"verdict": flag.kind, "since": flag.since.isoformat()},
     )

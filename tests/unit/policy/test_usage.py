@@ -86,3 +86,34 @@ def test_our_own_verify_calls_do_not_make_an_unused_credential_look_used() -> No
 
 def test_a_new_credential_is_not_judged_yet() -> None:
     assert verdict(record(1, CURRENT, promoted=ago(days=1)), tokens=(listed(1),)) is None
+
+
+def test_a_list_that_lacks_the_current_token_says_nothing_about_use() -> None:
+    assert verdict(record(1, CURRENT, promoted=ago(days=30)), tokens=()) is None
+
+
+def test_a_list_that_lacks_a_superseded_token_says_nothing_about_use() -> None:
+    old = record(1, SUPERSEDED, promoted=ago(days=30), superseded=ago(days=3))
+    assert verdict(old, record(2, CURRENT, promoted=ago(days=3)), tokens=(listed(2),)) is None
+
+
+def probed(*, probe: timedelta) -> object:
+    at = NOON - probe
+    verified = VerifyWindow(opened_at=ago(days=30), closed_at=ago(days=30) + timedelta(seconds=2))
+    return record(
+        1,
+        CURRENT,
+        promoted=ago(days=30) + timedelta(seconds=3),
+        windows=(verified, VerifyWindow(opened_at=at, closed_at=at + timedelta(minutes=1))),
+    )
+
+
+def test_a_use_that_our_own_probe_overwrote_is_unknown_and_no_verdict() -> None:
+    used = ago(days=2) + timedelta(seconds=1)
+    assert verdict(probed(probe=timedelta(days=2)), tokens=(listed(1, used=used),)) is None
+
+
+def test_a_use_after_our_own_probe_is_judged() -> None:
+    used = ago(days=15)
+    found = verdict(probed(probe=timedelta(days=20)), tokens=(listed(1, used=used),), max_age=timedelta(days=60))
+    assert found == ("stale", used)

@@ -147,10 +147,34 @@ def test_a_verdict_that_is_over_is_announced_once_more() -> None:
     assert [(step.action, step.reason) for step in plan.steps] == [(Action.UNFLAG, Reason.USED_AGAIN)]
 
 
+def test_the_end_of_a_verdict_names_the_verdict_and_its_begin_as_evidence() -> None:
+    flag = Flag(kind="overdue", credential="mm", since=ago(days=1))
+    young = one(record(1, CURRENT, promoted=ago(hours=2)), tokens=(listed(1, used=NOON),), ledger=ledger(flags=[flag]))
+    (end,) = plan_flags(young, NOON).steps
+    assert end.evidence == {"verdict": "overdue", "since": ago(days=1).isoformat()}
+
+
 def test_a_verdict_on_a_credential_that_can_not_be_read_neither_ends_nor_begins() -> None:
     flag = Flag(kind="unused", credential="mm", since=ago(days=1))
     unreadable = account(facts(None, None, unreadable="sealed"), tokens=(), ledger=ledger(flags=[flag]))
     assert plan_flags(unreadable, NOON).steps == ()
+
+
+@pytest.mark.parametrize("kind", ["stale", "stale_for_long", "unused"])
+def test_a_verdict_on_use_does_not_end_because_the_list_lacks_the_token(kind: str) -> None:
+    flag = Flag(kind=kind, credential="mm", since=ago(days=1))
+    assert plan_flags(one(UNUSED, tokens=(), ledger=ledger(flags=[flag])), NOON).steps == ()
+
+
+def test_that_a_superseded_token_is_still_used_does_not_end_because_the_list_is_cut_short() -> None:
+    flag = Flag(kind="still_used", credential="mm", token_id="t1", since=ago(days=1))
+    assert plan_flags(one(OLD, NEW, tokens=(), serves=2, ledger=ledger(flags=[flag])), NOON).steps == ()
+
+
+def test_that_a_superseded_token_is_still_used_ends_when_it_alone_left_the_list() -> None:
+    flag = Flag(kind="still_used", credential="mm", token_id="t1", since=ago(days=1))
+    gone = one(OLD, NEW, tokens=(listed(2, used=ago(minutes=1)),), serves=2, ledger=ledger(flags=[flag]))
+    assert [step.action for step in plan_flags(gone, NOON).steps] == [Action.UNFLAG]
 
 
 def test_staleness_escalates_after_stale_for() -> None:

@@ -8,28 +8,33 @@ from random import Random
 
 from pydantic import SecretStr
 
-from tests.simulation.outages import Outages
+from sandbox.simulation.clock import VirtualClock
+from sandbox.simulation.intervals import Intervals
 from worker.errors import AmbiguousDeriveError, AuthenticationRefusedError, ExchangeUnavailableError
 from worker.models import Capabilities, DerivedToken, ListedToken, RevokeResult, TokenList
-from worker.ports import Clock
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class SimulatedToken:
-    """One token, from its derive to its end; `answered` is False when its secret was lost on the way."""
+    """One token, from its derive to its end.
+
+    `answered` is False when its secret was lost on the way; `accepted_at` is when its first call is accepted.
+    """
 
     token_id: str
+    secret: str
     label: str | None
     scopes: tuple[str, ...]
     created_at: datetime
     visible_at: datetime
+    accepted_at: datetime
     answered: bool = True
-    derived: bool = True
+    by_person: bool = False
     revoked_at: datetime | None = None
     revoked_by: str = ""
-    used_at: datetime | None = None
     shown_use: datetime | None = None
     pending_uses: deque[datetime] = field(default_factory=deque)
+    row: ListedToken | None = None
 
 
 class SimulatedExchange:
@@ -40,6 +45,8 @@ class SimulatedExchange:
         clock: dates everything.
         random: draws faults, lags and how long a new token stays hidden.
         outages: when nothing is answered.
+        sluggish: when a fresh token is not accepted before the interval ends.
+        on_derive: told of each label that a token was derived for.
         on_revoke: told of each revocation that the worker asks for, before it is carried out.
     """
 
@@ -47,19 +54,22 @@ class SimulatedExchange:
         self,
         *,
         name: str,
-        clock: Clock,
+        clock: VirtualClock,
         random: Random,
-        outages: Outages,
+        outages: Intervals,
+        sluggish: Intervals,
+        on_derive: Callable[[SimulatedToken], None],
         on_revoke: Callable[[SimulatedToken], None],
     ) -> None:
         self.name = name
         self._clock = clock
         self._random = random
         self._outages = outages
+        self._sluggish = sluggish
+        self._on_derive = on_derive
         self._on_revoke = on_revoke
         self.live: dict[str, SimulatedToken] = {}
         self.ended: dict[str, SimulatedToken] = {}
-        self.derives: list[datetime] = []
         self.lost_share = 0.005
         self.fault_share = 0.002
         self.lag = timedelta(minutes=random.uniform(0, 14))
@@ -69,26 +79,32 @@ class SimulatedExchange:
     # --- the port
 
     def get_capabilities(self) -> Capabilities:
+        """Return what every simulated profile may do."""
         return Capabilities(1, token_management_enabled=True, allowed_scopes=("trading", "delegated_signing"))
 
     def list_tokens(self) -> TokenList:
+        """Return the visible tokens, or the first third of them while lists are cut short."""
         now = self._arrive()
-        rows = [self._row(token, now) for token in self.live.values() if token.visible_at <= now]
+        seen = now - self.lag
+        rows = [_row(token, seen) for token in self.live.values() if token.visible_at <= now]
         if self.cut_until is not None and now < self.cut_until:
             rows = rows[: len(rows) // 3]
         return TokenList(tuple(rows), now.replace(microsecond=0))
 
-    def derive_token(self, label: str, scopes: Sequence[str], *, deadline: timedelta) -> DerivedToken:
+    def derive_token(self, label: str, scopes: Sequence[str], *, deadline: timedelta) -> DerivedToken:  # noqa: ARG002 - the port's
+        """Return a fresh token; now and then it is hidden for some minutes, or its answer is lost."""
         now = self._arrive()
-        hidden = timedelta(minutes=self._random.uniform(1, 12)) if self._random.random() < 0.05 else timedelta()
+        hidden = timedelta(minutes=self._random.uniform(1, 12)) if self._random.random() < _HIDDEN else timedelta()
         token = self._issue(label, tuple(scopes), now + hidden)
-        self.derives.append(now)
+        token.accepted_at = self._sluggish.end_at(now) or now
+        self._on_derive(token)
         if self._random.random() < self.lost_share:
             token.answered = False
-            raise AmbiguousDeriveError("the answer to a derive was lost")
-        return DerivedToken(token.token_id, SecretStr(f"of {token.token_id}"), token.scopes, token.created_at)
+            raise AmbiguousDeriveError(f"the answer to the derive of {label} was lost")
+        return DerivedToken(token.token_id, SecretStr(token.secret), token.scopes, token.created_at)
 
     def revoke_token(self, token_id: str) -> RevokeResult:
+        """End a token."""
         self._arrive()
         token = self.live.get(token_id)
         if token is None:
@@ -98,20 +114,20 @@ class SimulatedExchange:
         return RevokeResult.REVOKED
 
     def list_tokens_as(self, token_id: str, secret: SecretStr) -> TokenList:
+        """Return the list as `list_tokens` does, if the token is accepted with that secret."""
         self._arrive()
-        if not self.use(token_id):
+        if not self.use(token_id, secret.get_secret_value()):
             raise AuthenticationRefusedError("Invalid HMAC authentication", status=401)
         return self.list_tokens()
 
     # --- services and people
 
-    def use(self, token_id: str) -> bool:
+    def use(self, token_id: str, secret: str) -> bool:
         """Let somebody sign a call with that token now; return whether it was accepted."""
-        token = self.live.get(token_id)
-        if token is None:
+        token, now = self.live.get(token_id), self._clock.now()
+        if token is None or token.secret != secret or now < token.accepted_at:
             return False
-        token.used_at = self._clock.now()
-        token.pending_uses.append(token.used_at)
+        token.pending_uses.append(now)
         return True
 
     def away(self) -> bool:
@@ -121,7 +137,7 @@ class SimulatedExchange:
     def issue_by_person(self, label: str | None) -> SimulatedToken:
         """Return a token that a person made beside everything the worker knows."""
         token = self._issue(label, ("trading",), self._clock.now())
-        token.derived = False
+        token.by_person = True
         return token
 
     def revoke_by_person(self, token_id: str) -> None:
@@ -139,8 +155,8 @@ class SimulatedExchange:
 
     def _issue(self, label: str | None, scopes: tuple[str, ...], visible_at: datetime) -> SimulatedToken:
         self._count += 1
-        token_id = f"{self.name}-token-{self._count}"
-        token = SimulatedToken(token_id, label, scopes, self._clock.now(), visible_at)
+        token_id, now = f"{self.name}-token-{self._count}", self._clock.now()
+        token = SimulatedToken(token_id, f"secret of {token_id}", label, scopes, now, visible_at, now)
         self.live[token_id] = token
         return token
 
@@ -149,7 +165,17 @@ class SimulatedExchange:
         token.revoked_at, token.revoked_by = self._clock.now(), by
         self.ended[token.token_id] = token
 
-    def _row(self, token: SimulatedToken, now: datetime) -> ListedToken:
-        while token.pending_uses and token.pending_uses[0] <= now - self.lag:
-            token.shown_use = token.pending_uses.popleft()
-        return ListedToken(token.token_id, token.label, token.scopes, token.created_at, token.shown_use)
+
+_HIDDEN = 0.05
+"""The share of new tokens that lists show only after some minutes."""
+
+
+def _row(token: SimulatedToken, seen: datetime) -> ListedToken:
+    """Return the token's row as it is with uses up to `seen`; the same object as before when nothing changed."""
+    uses = token.pending_uses
+    if token.row is not None and not (uses and uses[0] <= seen):
+        return token.row
+    while uses and uses[0] <= seen:
+        token.shown_use = uses.popleft()
+    token.row = ListedToken(token.token_id, token.label, token.scopes, token.created_at, token.shown_use)
+    return token.row
