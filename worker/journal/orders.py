@@ -107,8 +107,8 @@ def take_over(
         }
     )
     replaced = {served.token_id, *(one.token_id for one in missed)}
-    # Services may hold a token that was staged in a journal that fell behind: it was promoted since, or it was not.
-    promoted = intent.token.token_id if behind and intent is not None and intent.token is not None else None
+    # Whatever this journal had staged may have been served meanwhile, and services may hold it.
+    promoted = intent.token.token_id if intent is not None and intent.token is not None else None
     others = tuple(
         _grace_anew(record, now, promoted=promoted)
         for record in dropped.ledger

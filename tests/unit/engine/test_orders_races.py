@@ -199,6 +199,19 @@ def test_a_token_that_a_restored_journal_only_staged_has_its_grace_when_it(*, li
     assert promoted in world.live()
 
 
+def test_a_token_that_was_served_but_never_closed_has_its_grace_when_another_hand_took_the_path() -> None:
+    world = interrupted(rotated_twice())
+    sealed = VaultUnavailableError("sealed")
+    once(world, "after", "write", lambda: world.vault.fail_next(sealed, port="journals"), port="consumers")
+    world.engine.rotate("mm")
+    served = world.served() or ""
+    put(world, "mm", world.exchange.issue_by_person("new bot").token_id)
+    world.exchange.hide(served)
+    world.engine.ordered_by(ORDER).adopt("mm", reclaim=True)
+    world.settle(sweeps=3)
+    assert served in world.live()
+
+
 def test_nothing_is_reclaimed_on_a_list_that_shrank() -> None:
     world = behind()
     for number in range(10):
