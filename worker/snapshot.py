@@ -55,6 +55,11 @@ class Gatherer:
         state, error = self._state(credential.account)
         return self._read(credential, state, error)
 
+    def elsewhere(self, account: str) -> tuple[CredentialFacts, ...]:
+        """Return the facts of every credential of the other accounts."""
+        others = (one.name for one in self._settings.credentials if one.account != account)
+        return tuple(self.credential(name) for name in others)
+
     def account(self, name: str) -> AccountFacts:
         """Return the facts of one account and all its credentials; raises UnknownNameError alone."""
         if name not in self._exchanges:

@@ -73,9 +73,12 @@ def carry_out(
             print_json({"dry_run": True, **plan_as_json(planned)}) if as_json else print_plan(planned)
             end(attention=not planned.steps)
         if warning is not None and not yes:
-            refused = plan(container)
-            if refused.steps:
-                _ask(warning)
+            planned = plan(container)
+            if not planned.steps:
+                # What was refused a moment ago may be possible now, and nobody has agreed to that.
+                print_json({"outcomes": [], **plan_as_json(planned)}) if as_json else print_plan(planned)
+                end(attention=True)
+            _ask(warning)
         outcomes = act(container)
     if as_json:
         print_json({"outcomes": outcomes_as_json(outcomes)})

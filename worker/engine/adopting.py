@@ -3,7 +3,7 @@
 from worker.engine.fencing import fence_path
 from worker.engine.world import World
 from worker.errors import AuthenticationRefusedError
-from worker.journal import Owner, VerifyWindow, VersionedJournal, new_journal, take_over
+from worker.journal import Journal, Owner, VerifyWindow, VersionedJournal, new_journal, take_over
 from worker.models import ListedToken, Severity, TokenList
 from worker.policy.facts import CredentialFacts
 from worker.policy.steps import Reason, Step
@@ -58,7 +58,7 @@ def adopt_credential(world: World, facts: CredentialFacts, tokens: TokenList, st
     world.recorder.done(
         step,
         f"Token {listed.token_id} ({listed.label or 'no label'}) at {facts.location} is managed as credential "
-        f"{step.credential} from now on. Nothing was derived or revoked.",
+        f"{step.credential} from now on. Nothing was derived or revoked.{_if_compromised(journal, taken)}",
         evidence=_evidence(listed, version),
     )
 
@@ -70,6 +70,15 @@ def _fenced_version(world: World, facts: CredentialFacts) -> int:
     if intent is None or intent.token is None or version != intent.expected_version:
         return version
     return fence_path(world, facts.location, path, expected=version).version
+
+
+def _if_compromised(before: Journal, taken: Journal) -> str:
+    if before.emergency_at is None or taken.emergency_at is not None:
+        return ""
+    return (
+        f" The emergency of {before.emergency_at:%Y-%m-%d %H:%M} UTC is taken for done, because services are served a "
+        f"later token; should one of the older ones be alive: rotator rotate {taken.credential} --compromised"
+    )
 
 
 def _evidence(listed: ListedToken, version: int) -> dict[str, str]:

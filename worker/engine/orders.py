@@ -14,8 +14,16 @@ from worker.errors import ConflictError, RotatorError
 from worker.journal import Journal, VersionedJournal, open_rollback, order_revocations, retire, want_emergency
 from worker.models import Severity
 from worker.policy.adoption import plan_adopt
-from worker.policy.facts import CredentialFacts
-from worker.policy.orders import plan_compromised, plan_retire, plan_revoke_all, plan_rollback
+from worker.policy.facts import AccountFacts, CredentialFacts
+from worker.policy.observation import observed
+from worker.policy.orders import (
+    is_replaced,
+    known_tokens,
+    plan_compromised,
+    plan_retire,
+    plan_revoke_all,
+    plan_rollback,
+)
 from worker.policy.revocation import plan_ordered, strays_of
 from worker.policy.rotation import ROTATION
 from worker.policy.steps import Action, Outcome, Plan, Reason, Step
@@ -51,15 +59,15 @@ class Orders:
 
     def plan_adopt(self, name: str, *, token_id: str | None = None, reclaim: bool = False) -> Plan:
         """Return what adopting would do."""
-        account = self._gatherer.account(self._gatherer.settings_of(name).account)
-        return plan_adopt(account, name, token_id=token_id, reclaim=reclaim)
+        account, elsewhere = self._accounts(name)
+        return plan_adopt(account, name, elsewhere=elsewhere, token_id=token_id, reclaim=reclaim)
 
     def adopt(self, name: str, *, token_id: str | None = None, reclaim: bool = False) -> tuple[Outcome, ...]:
         """Take over what Vault serves; see `worker.policy.adoption`."""
 
         def act(world: World) -> None:
-            account = self._gatherer.account(self._gatherer.settings_of(name).account)
-            plan = plan_adopt(account, name, token_id=token_id, reclaim=reclaim)
+            account, elsewhere = self._accounts(name)
+            plan = plan_adopt(account, name, elsewhere=elsewhere, token_id=token_id, reclaim=reclaim)
             world.recorder.holds(plan.holds)
             facts = next(one for one in account.credentials if one.credential.name == name)
             for step in plan.steps:
@@ -68,20 +76,38 @@ class Orders:
 
         return self._carry_out(name, Action.ADOPT, Reason.RECLAIMED if reclaim else Reason.ADOPTED, act)
 
+    def _accounts(self, name: str) -> tuple[AccountFacts, tuple[CredentialFacts, ...]]:
+        """Return the credential's account as a sweep would judge it now, and the credentials of all others."""
+        account = self._gatherer.settings_of(name).account
+        return observed(self._gatherer.account(account), self._clock.now()), self._gatherer.elsewhere(account)
+
     def plan_emergency(self, name: str) -> Plan:
         """Return what an emergency would do."""
         return plan_compromised(self._gatherer.credential(name))
 
     def emergency(self, name: str) -> tuple[Outcome, ...]:
         """Mint, verify and promote a fresh token, then revoke every other one of ours at once."""
+        compromised: frozenset[str] | None = None
 
         def act(world: World) -> None:
+            nonlocal compromised
             facts = self._gatherer.credential(name)
+            if compromised is not None and is_replaced(facts.ledger, compromised):
+                sentence = f"Another process has replaced every token of credential {name} since it was ordered here."
+                step = Step(Action.EMERGENCY, facts.credential.account, name, Reason.COMPROMISED, "")
+                world.recorder.done(step, sentence)
+                self._revoke_ordered(world, name)
+                return
+            compromised = compromised if compromised is not None else known_tokens(facts.ledger)
             plan = plan_compromised(facts)
             world.recorder.holds(plan.holds)
             if not plan.steps:
                 return
-            facts = self._written(world, self._settle(world, facts, plan), want_emergency)
+            if plan.steps[0].action is Action.CLOSE:
+                self._close(world, facts, plan.steps[0])
+                act(world)  # what was read before is past: whoever acted meanwhile counts
+                return
+            facts = self._written(world, self._fence(world, facts), want_emergency)
             mint = [step for step in plan.steps if step.action in ROTATION and step.reason is Reason.COMPROMISED]
             if Rotation(world, facts, self._new_rotation_id).run(mint):
                 self._revoke_ordered(world, name)
@@ -117,7 +143,7 @@ class Orders:
             plan = plan_revoke_all(facts)
             world.recorder.holds(plan.holds)
             for step in _only(plan, Action.REVOKE_ALL):
-                self._written(world, self._settle(world, facts, plan), mark)
+                self._written(world, self._fence(world, facts), mark)
                 world.recorder.done(
                     step,
                     f"Every token of credential {name} is marked for revocation. Services are rejected from now on, "
@@ -140,7 +166,7 @@ class Orders:
             plan = plan_retire(facts)
             world.recorder.holds(plan.holds)
             for step in _only(plan, Action.RETIRE):
-                self._written(world, self._settle(world, facts, plan), retire)
+                self._written(world, self._fence(world, facts), retire)
                 world.recorder.done(step, f"Credential {name} is retired: it is never rotated again.")
                 self._revoke_ordered(world, name)
 
@@ -209,22 +235,20 @@ class Orders:
         changed = change(facts.journal.journal, now=world.clock.now())
         return replace(facts, journal=world.journals.write(facts.location, changed, cas=facts.journal.version))
 
-    def _settle(self, world: World, facts: CredentialFacts, plan: Plan) -> CredentialFacts:
-        """End an open intent: close it when services are served its token already, else make its promote impossible.
+    def _close(self, world: World, facts: CredentialFacts, step: Step) -> None:
+        if not Rotation(world, facts, self._new_rotation_id).run([step]):
+            raise ConflictError(f"The open rotation of {step.credential} could not be closed first.")
+
+    def _fence(self, world: World, facts: CredentialFacts) -> CredentialFacts:
+        """Make the promote of an open intent impossible, and return the facts as they are after that.
 
         The intent itself is given up by the journal write of the order that follows.
         """
-        intent = facts.intent
-        if intent is None or intent.token is None:
+        intent, path = facts.intent, facts.path
+        if intent is None or intent.token is None or path is None or path.version != intent.expected_version:
             return facts
-        if plan.steps[0].action is Action.CLOSE:
-            if not Rotation(world, facts, self._new_rotation_id).run(plan.steps[:1]):
-                raise ConflictError(f"The open rotation of {facts.credential.name} could not be closed first.")
-            return self._gatherer.credential(facts.credential.name)
-        if facts.path is not None and facts.path.version == intent.expected_version:
-            fenced = fence_path(world, facts.location, facts.path, expected=intent.expected_version)
-            return replace(facts, path=fenced)
-        return facts
+        # Not read again: whatever another hand writes from here on must make the promote that follows fail.
+        return replace(facts, path=fence_path(world, facts.location, path, expected=intent.expected_version))
 
     def _revoke_ordered(self, world: World, name: str) -> None:
         facts = self._gatherer.credential(name)

@@ -81,6 +81,7 @@ def take_over(
     known = journal.record_of(served.token_id)
     if known is not None and known.state in {RecordState.REVOKING, RecordState.REVOKED}:
         raise ValueError(f"{owner.credential}: token {served.token_id} was marked for revocation")
+    behind = served.sequence > journal.sequence
     missed = _missed(journal, served.token_id, tokens, now)
     intent = journal.intent
     dropped = drop_intent(journal, reason="reclaimed", now=now)
@@ -106,8 +107,10 @@ def take_over(
         }
     )
     replaced = {served.token_id, *(one.token_id for one in missed)}
+    # Whatever this journal had staged may have been served meanwhile, and services may hold it.
+    promoted = intent.token.token_id if intent is not None and intent.token is not None else None
     others = tuple(
-        _grace_anew(record, now)
+        _grace_anew(record, now, promoted=promoted)
         for record in dropped.ledger
         if record.token_id is None or record.token_id not in replaced
     )
@@ -120,6 +123,8 @@ def take_over(
             "sequence": max(journal.sequence, served.sequence) + 1,
             "ledger": (*others, *missed, current),
             "failures": Failures(),
+            # While an emergency is open only its own promote can get ahead of the journal: it is over then.
+            "emergency_at": None if behind else journal.emergency_at,
         }
     )
 
@@ -146,7 +151,16 @@ def _windows_of(intent: Intent | None, token_id: str) -> tuple[VerifyWindow, ...
     return intent.windows if intent and intent.token and intent.token.token_id == token_id else ()
 
 
-def _grace_anew(record: TokenRecord, now: datetime) -> TokenRecord:
+def _grace_anew(record: TokenRecord, now: datetime, *, promoted: str | None) -> TokenRecord:
+    if record.token_id is not None and record.token_id == promoted:
+        return record.model_copy(
+            update={
+                "state": RecordState.SUPERSEDED,
+                "promoted_at": record.derived_at,
+                "superseded_at": now,
+                "abandoned_at": None,
+            }
+        )
     if record.state not in {RecordState.CURRENT, RecordState.SUPERSEDED}:
         return record
     return record.model_copy(update={"state": RecordState.SUPERSEDED, "superseded_at": now})

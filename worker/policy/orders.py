@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from worker.journal import Journal, RecordState, TokenRecord
+from worker.journal import LIVE, Journal, RecordState, TokenRecord
 from worker.models import PathContent
 from worker.policy.due import is_overdue
 from worker.policy.facts import CredentialFacts
@@ -36,6 +36,21 @@ def plan_compromised(facts: CredentialFacts) -> Plan:
         step_of(facts, one, Reason.COMPROMISED, f"{name} is compromised. Next: {purpose_of(one)}.") for one in ROTATION
     )
     return Plan(steps=(*first, *mint, *_revokes(facts, journal, Reason.COMPROMISED)))
+
+
+def known_tokens(journal: Journal | None) -> frozenset[str]:
+    """Return the ids of every token that the journal knows, the staged one included."""
+    if journal is None:
+        return frozenset()
+    staged = {journal.intent.token.token_id} if journal.intent and journal.intent.token else set()
+    return frozenset({one.token_id for one in journal.ledger if one.token_id is not None} | staged)
+
+
+def is_replaced(journal: Journal | None, compromised: frozenset[str]) -> bool:
+    """Whether an emergency that another process carried out has left none of those tokens in use."""
+    if journal is None or journal.emergency_at is not None or journal.current is None or journal.intent is not None:
+        return False
+    return not any(one.token_id in compromised for one in journal.ledger if one.state in LIVE)
 
 
 def _settle(facts: CredentialFacts, reason: Reason) -> tuple[Step, ...]:

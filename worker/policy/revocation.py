@@ -31,9 +31,25 @@ def plan_revocations(facts: AccountFacts, now: datetime) -> Plan:
         return Plan(steps=ordered, holds=(hold,) if hold else ())
     unrecorded = facts.unrecorded(facts.tokens)
     verdicts = [verdict for one in facts.credentials for verdict in _of_credential(one, facts.tokens, unrecorded, now)]
+    verdicts = [_unless_served_elsewhere(one, facts) for one in verdicts]
     steps, held = within_cap(facts, facts.tokens, [one for one in verdicts if isinstance(one, Step)])
     holds = tuple(one for one in verdicts if isinstance(one, Hold))
     return Plan((*ordered, *steps), (*holds, *held, *_foreign(facts, facts.tokens)))
+
+
+def _unless_served_elsewhere(verdict: Step | Hold, facts: AccountFacts) -> Step | Hold:
+    """Return a hold when another credential's path serves that token: its services would be rejected."""
+    readers = [one for one in facts.credentials if one.credential.name != verdict.credential]
+    if isinstance(verdict, Hold) or verdict.action is not Action.REVOKE:
+        return verdict
+    reader = next((one for one in readers if one.served_token_id == verdict.token_id), None)
+    if reader is None:
+        return verdict
+    sentence = (
+        f"{verdict.label} is to be revoked, but somebody put it at {reader.location} (credential "
+        f"{reader.credential.name}) too; it is left alone until that path holds a token of its own."
+    )
+    return Hold(verdict.account, verdict.credential, Reason.STILL_USED, sentence, Severity.WARNING, verdict.token_id)
 
 
 def _account_hold(facts: AccountFacts, now: datetime) -> Hold | None:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.cli.world import CliWorld
 from worker.cli.exits import ATTENTION, OK, USAGE
-from worker.errors import ExchangeRefusedError
+from worker.errors import ExchangeRefusedError, VaultUnavailableError
 
 ASKING = [("rotate", "mm", "--compromised"), ("revoke", "mm", "--all"), ("retire", "mm")]
 ACTING = [*ASKING, ("rollback", "mm"), ("rotate", "mm")]
@@ -137,3 +137,12 @@ def test_an_unknown_name_is_a_mistake_of_the_command_line(cli: CliWorld, command
     result = cli.run(command, "nobody", *(["--all"] if command == "revoke" else []))
     assert result.exit_code == USAGE
     assert "nobody" in result.stderr
+
+
+@pytest.mark.parametrize("command", ASKING, ids=" ".join)
+def test_what_is_refused_at_first_is_not_done_unasked_a_moment_later(used: CliWorld, command: tuple[str, ...]) -> None:
+    world = used.harness
+    before = world.live()
+    world.vault.fail_next(VaultUnavailableError("sealed"), port="journals", method="read")
+    result = used.run(*command)
+    assert (result.exit_code, world.live()) == (ATTENTION, before)
