@@ -1,8 +1,8 @@
 """Cron expressions and time zones: whether they can be used, and how far apart an expression's times are."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -10,11 +10,8 @@ from cronsim import CronSim, CronSimError
 from config.mistakes import did_you_mean, shown
 from config.tables import Place
 
-_LOOKED_AT = 120
-"""Times of an expression that its gaps are judged by: ten years of a monthly one."""
-
 _FIELDS = 5
-_SOME_DAY = datetime(2024, 1, 1, tzinfo=UTC)
+_SOME_DAY, _LAST_DAY = datetime(2024, 1, 1, tzinfo=UTC), datetime(2029, 1, 1, tzinfo=UTC)  # two leap days
 _COMMON_ZONES = ("UTC", "Europe/London", "America/New_York", "Asia/Singapore", "Asia/Tokyo")
 
 
@@ -53,7 +50,21 @@ def check_timezone(name: str, place: Place) -> bool:
 
 @lru_cache
 def longest_gap(expression: str, timezone: str) -> timedelta:
-    """Return the longest time between two consecutive times of a usable expression, of the first 120 of them."""
-    times = CronSim(expression, _SOME_DAY.astimezone(ZoneInfo(timezone)))
-    found = [moment.astimezone(UTC) for moment, _ in zip(times, range(_LOOKED_AT), strict=False)]
-    return max((after - before for before, after in pairwise(found)), default=timedelta.max)
+    """Return the longest time between two consecutive times of a usable expression, in the five years looked at.
+
+    Days and times of day are walked apart: an expression that is dense on one day a month has too many times to walk
+    them all, and its gap lies between the days. An hour that a clock change adds inside a day is not counted.
+    """
+    minute, hour, *days = expression.split()
+    before = _SOME_DAY - timedelta(minutes=1)  # what CronSim gives lies after where it begins
+    of_day = list(takewhile(lambda one: one < _SOME_DAY + timedelta(days=1), CronSim(f"{minute} {hour} * * *", before)))
+    dates = list(takewhile(lambda one: one < _LAST_DAY, CronSim(f"0 0 {' '.join(days)}", before)))
+    first, last, zone = of_day[0].time(), of_day[-1].time(), ZoneInfo(timezone)
+    gaps = [after - earlier for earlier, after in pairwise(of_day)]
+    gaps += [_moment(after, first, zone) - _moment(earlier, last, zone) for earlier, after in pairwise(dates)]
+    return max(gaps) if len(dates) > 1 else timedelta.max
+
+
+def _moment(date: datetime, clock: time, zone: ZoneInfo) -> datetime:
+    # In UTC, because Python takes moments of one zone apart by what the clock shows.
+    return datetime.combine(date, clock, tzinfo=zone).astimezone(UTC)
