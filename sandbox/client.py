@@ -119,10 +119,6 @@ class ControlClient:
             body["allowed_scopes"] = list(allowed_scopes)
         return Profile.model_validate(self._send("POST", "/profiles", body))
 
-    def spoil_tokens(self, profile: str, *, count: int = 1) -> None:
-        """Let none of the next tokens that this profile derives ever be accepted, as if the exchange had lost them."""
-        self._send("POST", f"/spoil/{quote(profile, safe='')}", {"count": count})
-
     def issue_identity(self, profile: str, *, ttl: timedelta = timedelta(hours=1)) -> SecretStr:
         """Return a fresh identity token of that profile, valid that long by the exchange's clock."""
         return SecretStr(

@@ -16,7 +16,6 @@ class Scenario(StrEnum):
     FIRST = "first"  # a credential that was never issued a token
     ROTATION = "rotation"  # one that is due
     REVOCATION = "revocation"  # one whose superseded token is over
-    REFUSAL = "refusal"  # one that is due, and whose new token is never accepted: what follows the verification
 
 
 class Fault(StrEnum):

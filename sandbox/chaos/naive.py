@@ -13,7 +13,6 @@ from pydantic import SecretStr
 
 from config.schema import Credential
 from sandbox.chaos.cells import RemoteCall, Scenario
-from sandbox.chaos.naming import EXCHANGE, VAULT
 from sandbox.chaos.proxy import PausingProxy
 from sandbox.chaos.subject import Progress, Slot
 from sandbox.chaos.waiting import Halt
@@ -37,7 +36,8 @@ class NaiveSlot:
 
     def __init__(self, *, name: str, stack: Stack, children: Children) -> None:
         self.name = name
-        self.proxies = {VAULT: PausingProxy(stack.vault.addr), EXCHANGE: PausingProxy(stack.api_url)}
+        self.vault = PausingProxy(stack.vault.addr)
+        self.exchange = PausingProxy(stack.api_url)
         self.log = children.logs / f"{name}.log"
         self._stack = stack
         self._children = children
@@ -45,13 +45,13 @@ class NaiveSlot:
 
     def close(self) -> None:
         """Close the proxies."""
-        for proxy in self.proxies.values():
-            proxy.close()
+        self.vault.close()
+        self.exchange.close()
 
     def wake(self, scenario: Scenario, credential: Credential) -> None:
         """Run the script, whatever the scenario: it knows but one thing to do."""
         del scenario
-        self.run(credential, {"VAULT_ADDR": self.proxies[VAULT].url, "LIMITLESS_API_URL": self.proxies[EXCHANGE].url})
+        self.run(credential, {"VAULT_ADDR": self.vault.url, "LIMITLESS_API_URL": self.exchange.url})
 
     def sweep(self, credential: Credential) -> None:
         """Run the script unless its last run is still at work, as a lock in the crontab would see to."""
@@ -94,7 +94,7 @@ class NaiveSlot:
 
     def idle(self) -> bool:
         """Whether no run is at work."""
-        return self._running is None and not any(proxy.busy for proxy in self.proxies.values())
+        return self._running is None and not (self.vault.busy or self.exchange.busy)
 
     @property
     def _running(self) -> Child | None:

@@ -8,14 +8,10 @@ from typing import Final
 
 from config.schema import Credential, VaultLayout
 from sandbox.chaos.cells import RemoteCall, Scenario
-from sandbox.chaos.resp import ARGUMENTS
 from sandbox.chaos.wire import Message
-from worker.redis import STREAM
-from worker.redis.lease import LEASE_PREFIX
 
 VAULT: Final = "vault"
 EXCHANGE: Final = "exchange"
-REDIS: Final = "redis"
 _SUBJECT: Final = "did:privy:"
 _TOKENS: Final = "/auth/api-tokens"
 
@@ -34,22 +30,13 @@ class Names:
         self._resources = (
             # Longest first: the consumers' path is a part of the journal's.
             (f"{layout.journal_prefix}/{path}", "journal"),
-            (f"{layout.account_prefix}/{credential.account}", "account"),
             (credential.path, "path"),
         )
-        self._leases = (
-            f"{LEASE_PREFIX}rotate:{credential.name}",
-            f"{LEASE_PREFIX}revoke:{credential.account}",
-        )
-        self._event = f'"account":"{credential.account}"'
         self._mounts = (layout.mount, layout.journal_mount, credential.mount)
 
     def of(self, server: str, message: Message) -> str | None:
         """Return the name, or None when the request is another credential's."""
-        if server == REDIS:
-            resource = self._at_redis(message)
-        else:
-            resource = self._at_vault(message) if server == VAULT else self._at_exchange(message)
+        resource = self._at_vault(message) if server == VAULT else self._at_exchange(message)
         return f"{message.method.lower()}-{resource}" if resource else None
 
     def _at_vault(self, message: Message) -> str | None:
@@ -63,13 +50,6 @@ class Names:
                 words = [name, "" if kind == "data" else kind, query]
                 return _slug(" ".join(word for word in words if word))
         return None
-
-    def _at_redis(self, message: Message) -> str | None:
-        """Name what a run asks for; the queue, which a worker reads all the time, is nobody's."""
-        arguments = message.headers.get(ARGUMENTS, "")
-        if any(re.search(rf"{re.escape(lease)}(?: |$)", arguments) for lease in self._leases):
-            return "lease"
-        return "events" if arguments.startswith(f"{STREAM} ") and self._event in arguments else None
 
     def _at_exchange(self, message: Message) -> str | None:
         who = account_of(message)

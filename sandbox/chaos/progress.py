@@ -14,7 +14,6 @@ PROMOTIONS: Final[Mapping[Scenario, int]] = {
     Scenario.FIRST: 1,
     Scenario.ROTATION: 2,
     Scenario.REVOCATION: 2,
-    Scenario.REFUSAL: 2,
 }
 """How many tokens a credential was promoted in all at the end of each scenario: exactly one rotation for a due date."""
 
@@ -42,17 +41,8 @@ def progress_of(truth: Truth, scenario: Scenario) -> Progress:
     """Return how far it has come."""
     undone = tuple(_undone(truth, scenario))
     left = undone or tuple(_left(truth))
-    taken_over = not undone
-    if scenario is Scenario.REVOCATION:
-        taken_over = not left
-    elif scenario is Scenario.REFUSAL:
-        taken_over = _given_up(truth)
+    taken_over = not left if scenario is Scenario.REVOCATION else not undone
     return Progress(taken_over=taken_over, settled=not left, missing="; ".join(left))
-
-
-def _given_up(truth: Truth) -> bool:
-    """Whether the attempt whose token was refused is abandoned; the next one may or may not have begun."""
-    return truth.journal is not None and any(record.abandoned_at for record in truth.journal.ledger)
 
 
 def _undone(truth: Truth, scenario: Scenario) -> Iterator[str]:

@@ -16,9 +16,9 @@ from types import TracebackType
 from typing import BinaryIO, Self
 from urllib.parse import urlsplit
 
-from sandbox.chaos.conversation import Address, Conversation, HttpConversation
-from sandbox.chaos.wire import BrokenMessageError, Message
+from sandbox.chaos.wire import BrokenMessageError, Message, read_answer, read_request
 
+UPSTREAM_SECONDS = 30.0
 CLOSE_SECONDS = 5.0
 _LOCALHOST = "127.0.0.1"
 
@@ -98,13 +98,9 @@ class PausingProxy:
 
     Args:
         upstream: the server's URL; only host and port count.
-        speak: begins a conversation with the server for each connection.
     """
 
-    def __init__(
-        self, upstream: str, *, speak: Callable[[Address, socket.socket], Conversation] = HttpConversation
-    ) -> None:
-        self._speak = speak
+    def __init__(self, upstream: str) -> None:
         parts = urlsplit(upstream)
         self._upstream = (parts.hostname or _LOCALHOST, parts.port or 80)
         self._holds: list[Hold] = []
@@ -129,12 +125,7 @@ class PausingProxy:
     @property
     def url(self) -> str:
         """Its address, to be used in place of the server's."""
-        return f"http://{_LOCALHOST}:{self.port}"
-
-    @property
-    def port(self) -> int:
-        """The port that it listens on, on this machine."""
-        return int(self._listener.getsockname()[1])
+        return f"http://{_LOCALHOST}:{self._listener.getsockname()[1]}"
 
     @property
     def busy(self) -> bool:
@@ -200,12 +191,8 @@ class PausingProxy:
 
     def _serve(self, connection: socket.socket) -> None:
         try:
-            with (
-                connection,
-                connection.makefile("rb") as stream,
-                contextlib.closing(self._speak(self._upstream, connection)) as conversation,
-            ):
-                while self._pass_one(connection, stream, conversation):
+            with connection, connection.makefile("rb") as stream:
+                while self._pass_one(connection, stream):
                     pass
         except (OSError, BrokenMessageError, ValueError):
             return  # one side is gone; the other is told by the end of its connection
@@ -214,16 +201,16 @@ class PausingProxy:
                 self._open.discard(connection)
                 self._threads.discard(threading.current_thread())
 
-    def _pass_one(self, connection: socket.socket, stream: BinaryIO, conversation: Conversation) -> bool:
+    def _pass_one(self, connection: socket.socket, stream: BinaryIO) -> bool:
         """Pass one request and its answer on; return whether another may follow on this connection."""
-        request = conversation.read(stream)
+        request = read_request(stream)
         if request is None:
             return False
         with self._under_way(request) as hold:
             if hold and hold.moment is Moment.BEFORE and hold.pause() is Verdict.CUT:
                 _reset(connection)
                 return False
-            answer = conversation.ask(request)
+            answer = self._ask(request)
             if hold and hold.moment is Moment.AFTER and hold.pause() is Verdict.CUT:
                 _reset(connection)
                 return False
@@ -243,6 +230,16 @@ class PausingProxy:
                 self._in_flight -= 1
             if hold:
                 hold.over.set()
+
+    def _ask(self, request: Message) -> Message:
+        # A connection for each request: one that is kept could be closed by the server at the very moment it is used,
+        # which would be a fault that nobody ordered.
+        with (
+            socket.create_connection(self._upstream, timeout=UPSTREAM_SECONDS) as upstream,
+            upstream.makefile("rb") as stream,
+        ):
+            upstream.sendall(request.raw)
+            return read_answer(stream, to_method=request.method)
 
 
 def _reset(connection: socket.socket) -> None:

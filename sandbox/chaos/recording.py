@@ -1,11 +1,11 @@
 """Records which remote calls each scenario really makes, so that the matrix cannot go stale."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from config.schema import Credential, VaultLayout
 from sandbox.chaos.cells import RemoteCall, Scenario
-from sandbox.chaos.naming import EXCHANGE, REDIS, Names, calls_of
+from sandbox.chaos.naming import EXCHANGE, VAULT, Names, calls_of
 from sandbox.chaos.subject import Lane, Slot
 from sandbox.chaos.trading import Desk
 from sandbox.chaos.waiting import Halt
@@ -31,13 +31,19 @@ class Recorder:
         self._halt = halt
 
     def record(self, scenarios: Sequence[Scenario]) -> tuple[RemoteCall, ...]:
-        """Return the calls of all scenarios, each only where it is not another scenario's as well.
+        """Return the calls of all scenarios; `START` keeps only those that no other scenario makes.
 
         Raises StackError when the work of a scenario is not done in time.
         """
         credentials = iter(self._lane.credentials)
         recorded = {scenario: self._one(scenario, next(credentials)) for scenario in scenarios}
-        return tuple(call for scenario, calls in recorded.items() for call in _own(scenario, calls, recorded))
+        known = {call.name for scenario, calls in recorded.items() if scenario is not Scenario.START for call in calls}
+        return tuple(
+            call
+            for scenario, calls in recorded.items()
+            for call in calls
+            if scenario is not Scenario.START or call.name not in known
+        )
 
     def _one(self, scenario: Scenario, credential: Credential) -> tuple[RemoteCall, ...]:
         lane, slot = self._lane, self._lane.first
@@ -46,8 +52,8 @@ class Recorder:
             lane.await_due(scenario, credential)
             if scenario is Scenario.START:
                 lane.restart(slot)
-            for proxy in slot.proxies.values():
-                proxy.forget()
+            slot.vault.forget()
+            slot.exchange.forget()
             slot.wake(scenario, credential)
             done = self._halt.until(
                 lambda: slot.idle() and lane.progress(scenario, credential).taken_over and slot.idle(), SECONDS
@@ -58,26 +64,8 @@ class Recorder:
 
     def _seen(self, slot: Slot, credential: Credential) -> Iterator[tuple[str, str]]:
         names = Names(credential, self._layout)
-        passed = [(one.at, server, one.message) for server, proxy in slot.proxies.items() for one in proxy.passed()]
+        passed = [(one.at, VAULT, one.message) for one in slot.vault.passed()]
+        passed += [(one.at, EXCHANGE, one.message) for one in slot.exchange.passed()]
         for _, server, message in sorted(passed, key=lambda one: one[0]):
             if name := names.of(server, message):
                 yield server, name
-
-
-def _own(
-    scenario: Scenario, calls: Sequence[RemoteCall], recorded: Mapping[Scenario, Sequence[RemoteCall]]
-) -> Sequence[RemoteCall]:
-    """Return what this scenario adds to the others."""
-    match scenario:
-        case Scenario.START:
-            known = {call.name for other, of in recorded.items() if other is not Scenario.START for call in of}
-            return [call for call in calls if call.name not in known]
-        case Scenario.FIRST:
-            # A first rotation asks the same of Redis as any other.
-            return [call for call in calls if call.server != REDIS]
-        case Scenario.REFUSAL:
-            # Up to the verification it is a rotation; how often that is tried hangs on the moment.
-            tried = max(call.position for call in calls if call.server == EXCHANGE)
-            return [call for call in calls if call.position > tried]
-        case _:
-            return calls

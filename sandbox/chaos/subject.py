@@ -5,7 +5,7 @@ wake such a process up, how to strike it, and what counts as the end of its work
 outside, by what Vault serves and what the exchange's ledger says.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -33,11 +33,16 @@ class Progress:
 
 
 class Slot(Protocol):
-    """One worker and its proxies. It keeps its place (and its proxies) when its process is replaced."""
+    """One worker and its two proxies. It keeps its place (and its proxies) when its process is replaced."""
 
     @property
-    def proxies(self) -> Mapping[str, PausingProxy]:
-        """What it takes for each of the servers that it talks to, by the server's name."""
+    def vault(self) -> PausingProxy:
+        """What it takes for Vault."""
+        ...
+
+    @property
+    def exchange(self) -> PausingProxy:
+        """What it takes for the exchange."""
         ...
 
     def wake(self, scenario: Scenario, credential: Credential) -> None:

@@ -6,14 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 from typing import Final
-from urllib.parse import urlsplit
 
 import redis
 
 from config.schema import Credential
 from sandbox.chaos.cells import RemoteCall, Scenario
-from sandbox.chaos.conversation import RedisConversation
-from sandbox.chaos.naming import EXCHANGE, REDIS, VAULT
+from sandbox.chaos.naming import VAULT
 from sandbox.chaos.past import moved_into_the_past
 from sandbox.chaos.progress import Truth, progress_of
 from sandbox.chaos.proxy import PausingProxy
@@ -32,7 +30,6 @@ from worker.policy.plan import plan_revocations, plan_rotation
 from worker.policy.steps import Action
 from worker.ports import JournalStore
 from worker.redis import connect
-from worker.redis.connection import SOCKET_TIMEOUT
 from worker.tasks import REVOKE_ACCOUNT, ROTATE_CREDENTIAL
 from worker.vault import Vault
 from worker.vault.client import TIMEOUT_SECONDS
@@ -50,8 +47,6 @@ VAULT_DELAY: Final = TIMEOUT_SECONDS + 0.7
 """Beyond the time-out of the worker's Vault client."""
 EXCHANGE_DELAY: Final = READ_SECONDS + 0.7
 """Beyond the time-out of the worker's exchange client."""
-REDIS_DELAY: Final = SOCKET_TIMEOUT + 0.7
-"""Beyond the time-out of the worker's client for leases and events."""
 DERIVE_DELAY: Final = 4.5
 """Beyond the derive's deadline (a third of `derive_deadline`), and beyond the moment when it is abandoned."""
 DERIVE: Final = "post-derive"
@@ -64,11 +59,8 @@ class WorkerSlot:
         self, *, name: str, stack: Stack, children: Children, config: Path, app: RotatorApp, broker: redis.Redis
     ) -> None:
         self.name = name
-        self.proxies = {
-            VAULT: PausingProxy(stack.vault.addr),
-            EXCHANGE: PausingProxy(stack.api_url),
-            REDIS: PausingProxy(_redis_url(stack), speak=RedisConversation),
-        }
+        self.vault = PausingProxy(stack.vault.addr)
+        self.exchange = PausingProxy(stack.api_url)
         self.log = children.logs / f"{name}.log"
         self._app = app
         self._broker = broker
@@ -84,9 +76,8 @@ class WorkerSlot:
         environment = {
             **stack.worker_environment,
             "ROTATOR_CONFIG": str(self._config),
-            "REDIS_URL_FILE": str(self._redis_file()),
-            "VAULT_ADDR": self.proxies[VAULT].url,
-            "LIMITLESS_API_URL": self.proxies[EXCHANGE].url,
+            "VAULT_ADDR": self.vault.url,
+            "LIMITLESS_API_URL": self.exchange.url,
             "ROTATOR_HEARTBEAT_FILE": str(self._heartbeat),
         }
         command = [*procfile_command("worker"), "--hostname", f"{self.name}@%h", "--queues", self.name]
@@ -94,8 +85,8 @@ class WorkerSlot:
 
     def close(self) -> None:
         """Close the proxies and empty the queue; the process is its `Children`'s to end."""
-        for proxy in self.proxies.values():
-            proxy.close()
+        self.vault.close()
+        self.exchange.close()
         self._broker.delete(self.name)
 
     def wake(self, scenario: Scenario, credential: Credential) -> None:
@@ -135,18 +126,7 @@ class WorkerSlot:
 
     def idle(self) -> bool:
         """Whether no request is under way and no wake-up waits."""
-        # A worker always waits for Redis: it reads its queue there.
-        busy = any(self.proxies[server].busy for server in (VAULT, EXCHANGE))
-        return not (busy or self._broker.llen(self.name))
-
-    def _redis_file(self) -> Path:
-        """Write where the worker finds Redis: the stack's own URL, with the proxy's port."""
-        parts = urlsplit(_redis_url(self._stack))
-        userinfo = parts.netloc.rpartition("@")[0]
-        path = self._stack.private / f"redis-url-{self.name}"
-        path.touch(mode=0o600)
-        path.write_text(parts._replace(netloc=f"{userinfo}@127.0.0.1:{self.proxies[REDIS].port}").geturl())
-        return path
+        return not (self.vault.busy or self.exchange.busy or self._broker.llen(self.name))
 
     @property
     def _process(self) -> Child:
@@ -186,8 +166,6 @@ class WorkerLane:
             if scenario is Scenario.REVOCATION:
                 container.engine.rotate(credential.name)
                 _age(self._vault.journals, credential, A_WHILE_AGO)
-            if scenario is Scenario.REFUSAL:
-                self._stack.control.spoil_tokens(credential.account)
 
     def await_due(self, scenario: Scenario, credential: Credential) -> None:
         """Wait until the scenario's work is due: a revocation is when the trader uses the successor.
@@ -263,8 +241,6 @@ class WorkerSubject:
         """Return for how long a call must be held to go on only after the worker gave it up."""
         if call.server == VAULT:
             return VAULT_DELAY
-        if call.server == REDIS:
-            return REDIS_DELAY
         return DERIVE_DELAY if call.name == DERIVE else EXCHANGE_DELAY
 
     def needles(self) -> tuple[Needle, ...]:
@@ -300,10 +276,6 @@ class WorkerSubject:
             for slot in slots:
                 lane.await_ready(slot)
             yield lane
-
-
-def _redis_url(stack: Stack) -> str:
-    return stack.settings.infrastructure.redis_url.get_secret_value()
 
 
 def _age(journals: JournalStore, credential: Credential, by: timedelta) -> None:

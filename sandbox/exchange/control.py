@@ -37,12 +37,6 @@ class _Clock(_Body):
     shift_seconds: float = Field(ge=-10 * 365 * 86_400, le=10 * 365 * 86_400)
 
 
-class _Spoil(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    count: int = Field(default=1, ge=0)
-
-
 class _Identity(_Body):
     ttl: float = Field(default=3600, ge=-86_400, le=366 * 86_400)
 
@@ -90,15 +84,6 @@ class _Control:
     async def post_profiles(self, request: Request) -> Response:
         stored = self._state.put_profile(Profile.model_validate(await request.json()))
         return JSONResponse(stored.model_dump(mode="json"), 201)
-
-    async def post_spoil(self, request: Request) -> Response:
-        count = _Spoil.model_validate(await request.json()).count
-        name = request.path_params["profile"]
-        try:
-            self._state.spoil(name, count)
-        except KeyError:
-            raise HTTPException(404, f"no profile is called {name}") from None
-        return JSONResponse({"count": count})
 
     async def post_identity(self, request: Request) -> Response:
         body = _Identity.model_validate(await request.json())
@@ -172,7 +157,6 @@ def control_app(state: ExchangeState) -> Starlette:
         ("GET", "/profiles", control.get_profiles),
         ("POST", "/profiles", control.post_profiles),
         ("POST", "/identity/{profile}", control.post_identity),
-        ("POST", "/spoil/{profile}", control.post_spoil),
         ("GET", "/requests", control.get_requests),
         ("GET", "/tokens", control.get_tokens),
         ("POST", "/tokens/{token_id:path}/revoke", control.revoke_token),

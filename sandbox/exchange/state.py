@@ -4,7 +4,7 @@ import base64
 import secrets
 import threading
 import uuid
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -32,7 +32,6 @@ class _Token:
     entry: TokenEntry
     secret: str
     visible_at: datetime
-    works: bool = True
     uses: deque[datetime] = field(default_factory=lambda: deque(maxlen=KEPT_USES))
 
     def change(self, **changes: object) -> TokenEntry:
@@ -87,7 +86,6 @@ class ExchangeState:
             self._tokens: dict[str, _Token] = {}
             self._requests: deque[RequestEntry] = deque(maxlen=KEPT_REQUESTS)
             self._seq = 0
-            self._spoiled: Counter[str] = Counter()
             self._profiles: dict[str, Profile] = {}
             for profile in profiles:
                 self.put_profile(profile)
@@ -177,21 +175,8 @@ class ExchangeState:
         entry = TokenEntry(token_id=token_id, label=label, profile=profile.name, scopes=scopes, created_at=now)
         secret = base64.b64encode(secrets.token_bytes(32)).decode()
         with self._lock:
-            works = self._spoiled[profile.name] <= 0
-            self._spoiled[profile.name] -= not works
-            self._tokens[token_id] = _Token(entry, secret, visible_at=now + timedelta(seconds=hide), works=works)
+            self._tokens[token_id] = _Token(entry, secret, visible_at=now + timedelta(seconds=hide))
         return entry
-
-    def spoil(self, profile: str, count: int) -> None:
-        """Let none of the next tokens that this profile derives ever be accepted; raises KeyError for no profile."""
-        with self._lock:
-            if profile not in self._profiles:
-                raise KeyError(profile)
-            self._spoiled[profile] = count
-
-    def works(self, token_id: str) -> bool:
-        """Whether a live token of that id is accepted; raises KeyError."""
-        return self._tokens[token_id].works
 
     def token(self, token_id: str) -> TokenEntry | None:
         """Return the token of that id, live or revoked, or None."""
