@@ -5,7 +5,7 @@ from typing import Final
 
 from config.schema import Credential, VaultLayout
 from sandbox.chaos.cells import RemoteCall, Scenario
-from sandbox.chaos.naming import EXCHANGE, VAULT, Names, calls_of
+from sandbox.chaos.naming import Names, calls_of
 from sandbox.chaos.subject import Lane, Slot
 from sandbox.chaos.trading import Desk
 from sandbox.chaos.waiting import Halt
@@ -52,8 +52,8 @@ class Recorder:
             lane.await_due(scenario, credential)
             if scenario is Scenario.START:
                 lane.restart(slot)
-            slot.vault.forget()
-            slot.exchange.forget()
+            for proxy in slot.proxies.values():
+                proxy.forget()
             slot.wake(scenario, credential)
             done = self._halt.until(
                 lambda: slot.idle() and lane.progress(scenario, credential).taken_over and slot.idle(), SECONDS
@@ -64,8 +64,7 @@ class Recorder:
 
     def _seen(self, slot: Slot, credential: Credential) -> Iterator[tuple[str, str]]:
         names = Names(credential, self._layout)
-        passed = [(one.at, VAULT, one.message) for one in slot.vault.passed()]
-        passed += [(one.at, EXCHANGE, one.message) for one in slot.exchange.passed()]
+        passed = [(one.at, server, one.message) for server, proxy in slot.proxies.items() for one in proxy.passed()]
         for _, server, message in sorted(passed, key=lambda one: one[0]):
             if name := names.of(server, message):
                 yield server, name
