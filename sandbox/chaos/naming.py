@@ -70,7 +70,7 @@ class Names:
         """Name what a run asks of Redis; the broker's own commands and the setting up of connections are not named."""
         key = message.target
         if key == STREAM:
-            return "events" if self._told in message.raw.replace(b'\\"', b'"') else None
+            return "events" if self._told in message.raw else None
         holder = key.removeprefix(LEASE_PREFIX)
         return f"lease-{holder.partition(':')[0]}" if holder != key and holder in self._holders else None
 
