@@ -1,6 +1,7 @@
 """Records which remote calls each scenario really makes, so that the matrix cannot go stale."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import dropwhile
 from typing import Final
 
 from config.schema import Credential, VaultLayout
@@ -12,6 +13,8 @@ from sandbox.chaos.waiting import Halt
 from sandbox.stack import StackError
 
 SECONDS: Final = 30.0
+BEGINS_WITH: Final[Mapping[Scenario, str]] = {Scenario.REFUSAL: "post-path", Scenario.ORPHAN: "post-journal"}
+"""What comes before the first call of that name is, in these scenarios, what other scenarios do as well."""
 
 
 class Recorder:
@@ -60,7 +63,7 @@ class Recorder:
             )
             if not done:
                 raise StackError(f"{scenario}, undisturbed: {lane.progress(scenario, credential).missing}")
-        return calls_of(scenario, self._seen(slot, credential))
+        return _from(BEGINS_WITH.get(scenario), calls_of(scenario, self._seen(slot, credential)))
 
     def _seen(self, slot: Slot, credential: Credential) -> Iterator[tuple[str, str]]:
         names = Names(credential, self._layout)
@@ -68,3 +71,7 @@ class Recorder:
         for _, server, message in sorted(passed, key=lambda one: one[0]):
             if name := names.of(server, message):
                 yield server, name
+
+
+def _from(name: str | None, calls: tuple[RemoteCall, ...]) -> tuple[RemoteCall, ...]:
+    return tuple(dropwhile(lambda call: name is not None and call.name != name, calls))

@@ -54,6 +54,8 @@ EXCHANGE_DELAY: Final = READ_SECONDS + 0.7
 DERIVE_DELAY: Final = 4.5
 """Beyond the derive's deadline (a third of `derive_deadline`), and beyond the moment when it is abandoned."""
 DERIVE: Final = "post-derive"
+REVOCATIONS: Final = frozenset({Scenario.REVOCATION, Scenario.ORPHAN})
+"""Whose work the revoking sweep does."""
 REDIS_DELAY: Final = SOCKET_TIMEOUT + 0.7
 """Beyond the time-out of the worker's Redis client."""
 _DELAYS: Final = {VAULT: VAULT_DELAY, REDIS: REDIS_DELAY}
@@ -105,7 +107,7 @@ class WorkerSlot:
 
     def wake(self, scenario: Scenario, credential: Credential) -> None:
         """Send the one wake-up of the scenario."""
-        if scenario is Scenario.REVOCATION:
+        if scenario in REVOCATIONS:
             self._send(REVOKE_ACCOUNT, credential.account)
         else:
             self._send(ROTATE_CREDENTIAL, credential.name)
@@ -199,10 +201,15 @@ class WorkerLane:
             return
         with build_container(settings_of(self._stack, credential)) as container:
             container.engine.rotate(credential.name)
-            _age(self._vault.journals, credential, LONG_AGO)
+            if scenario is not Scenario.ORPHAN:
+                _age(self._vault.journals, credential, LONG_AGO)
             if scenario is Scenario.REVOCATION:
                 container.engine.rotate(credential.name)
                 _age(self._vault.journals, credential, A_WHILE_AGO)
+            if scenario in {Scenario.REFUSAL, Scenario.ORPHAN}:
+                self._stack.control.issue_dead_tokens(credential.account)
+            if scenario is Scenario.ORPHAN:
+                container.engine.rotate(credential.name, requested=True)
 
     def await_due(self, scenario: Scenario, credential: Credential) -> None:
         """Wait until the scenario's work is due: a revocation is when the trader uses the successor.
@@ -325,7 +332,7 @@ def _age(journals: JournalStore, credential: Credential, by: timedelta) -> None:
 
 def _is_due(container: Container, scenario: Scenario, credential: Credential) -> bool:
     now = container.clock.now()
-    if scenario is Scenario.REVOCATION:
+    if scenario in REVOCATIONS:
         plan = plan_revocations(container.gatherer.account(credential.account), now)
         return any(step.action is Action.REVOKE for step in plan.steps)
     return bool(plan_rotation(container.gatherer.credential(credential.name), now).steps)
