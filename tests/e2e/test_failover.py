@@ -12,7 +12,7 @@ from tests.e2e.outage_stack import RESUME_SECONDS, OutageStack, System, running_
 from tests.e2e.processes import until
 from tests.e2e.virtual_address import VirtualAddress
 
-pytestmark = [pytest.mark.e2e, pytest.mark.servers, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.servers, pytest.mark.timeout(240)]
 
 SYNC_SECONDS = 20.0
 UNNOTICED = 3.0
