@@ -1,26 +1,29 @@
 """The rotator as a subject: real Celery workers behind proxies, woken up through the real broker."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 from typing import Final
+from urllib.parse import urlsplit
 
 import redis
 
 from config.schema import Credential
 from sandbox.chaos.cells import RemoteCall, Scenario
-from sandbox.chaos.naming import VAULT
+from sandbox.chaos.naming import EXCHANGE, REDIS, VAULT
 from sandbox.chaos.past import moved_into_the_past
 from sandbox.chaos.progress import Truth, progress_of
 from sandbox.chaos.proxy import PausingProxy
+from sandbox.chaos.redis_proxy import RedisProxy
 from sandbox.chaos.story import story
 from sandbox.chaos.subject import Progress, Slot
 from sandbox.chaos.waiting import Halt
 from sandbox.chaos.world import settings_of, share
 from sandbox.leaks import Needle
 from sandbox.processes import Child, Children
+from sandbox.servers import LOCALHOST
 from sandbox.stack import Stack, StackError, procfile_command
 from worker.app import RotatorApp
 from worker.exchange.transport import READ_SECONDS
@@ -30,6 +33,7 @@ from worker.policy.plan import plan_revocations, plan_rotation
 from worker.policy.steps import Action
 from worker.ports import JournalStore
 from worker.redis import connect
+from worker.redis.connection import SOCKET_TIMEOUT
 from worker.tasks import REVOKE_ACCOUNT, ROTATE_CREDENTIAL
 from worker.vault import Vault
 from worker.vault.client import TIMEOUT_SECONDS
@@ -50,6 +54,13 @@ EXCHANGE_DELAY: Final = READ_SECONDS + 0.7
 DERIVE_DELAY: Final = 4.5
 """Beyond the derive's deadline (a third of `derive_deadline`), and beyond the moment when it is abandoned."""
 DERIVE: Final = "post-derive"
+REVOCATIONS: Final = frozenset({Scenario.REVOCATION, Scenario.ORPHAN})
+"""Whose work the revoking sweep does."""
+REDIS_DELAY: Final = SOCKET_TIMEOUT + 0.7
+"""Beyond the time-out of the worker's Redis client."""
+_DELAYS: Final = {VAULT: VAULT_DELAY, REDIS: REDIS_DELAY}
+_UNAVAILABLE: Final = b"redis_unavailable"
+"""What a worker's log says when it begins to leave Redis alone."""
 
 
 class WorkerSlot:
@@ -59,8 +70,11 @@ class WorkerSlot:
         self, *, name: str, stack: Stack, children: Children, config: Path, app: RotatorApp, broker: redis.Redis
     ) -> None:
         self.name = name
-        self.vault = PausingProxy(stack.vault.addr)
-        self.exchange = PausingProxy(stack.api_url)
+        self.proxies: Mapping[str, PausingProxy] = {
+            VAULT: PausingProxy(stack.vault.addr),
+            EXCHANGE: PausingProxy(stack.api_url),
+            REDIS: RedisProxy(stack.redis.url),
+        }
         self.log = children.logs / f"{name}.log"
         self._app = app
         self._broker = broker
@@ -69,6 +83,7 @@ class WorkerSlot:
         self._children = children
         self._config = config
         self._child: Child | None = None
+        self._log_begins = 0
 
     def start(self) -> None:
         """Start its process for the first time; returns at once."""
@@ -76,8 +91,9 @@ class WorkerSlot:
         environment = {
             **stack.worker_environment,
             "ROTATOR_CONFIG": str(self._config),
-            "VAULT_ADDR": self.vault.url,
-            "LIMITLESS_API_URL": self.exchange.url,
+            "REDIS_URL_FILE": str(self._redis_url_file()),
+            "VAULT_ADDR": self.proxies[VAULT].url,
+            "LIMITLESS_API_URL": self.proxies[EXCHANGE].url,
             "ROTATOR_HEARTBEAT_FILE": str(self._heartbeat),
         }
         command = [*procfile_command("worker"), "--hostname", f"{self.name}@%h", "--queues", self.name]
@@ -85,13 +101,13 @@ class WorkerSlot:
 
     def close(self) -> None:
         """Close the proxies and empty the queue; the process is its `Children`'s to end."""
-        self.vault.close()
-        self.exchange.close()
+        for proxy in self.proxies.values():
+            proxy.close()
         self._broker.delete(self.name)
 
     def wake(self, scenario: Scenario, credential: Credential) -> None:
         """Send the one wake-up of the scenario."""
-        if scenario is Scenario.REVOCATION:
+        if scenario in REVOCATIONS:
             self._send(REVOKE_ACCOUNT, credential.account)
         else:
             self._send(ROTATE_CREDENTIAL, credential.name)
@@ -104,6 +120,7 @@ class WorkerSlot:
     def kill(self) -> None:
         """Kill the process and forget its sign of life."""
         self._process.kill()
+        self._log_begins = self.log.stat().st_size
         self._heartbeat.unlink(missing_ok=True)
 
     def revive(self) -> None:
@@ -126,7 +143,29 @@ class WorkerSlot:
 
     def idle(self) -> bool:
         """Whether no request is under way and no wake-up waits."""
-        return not (self.vault.busy or self.exchange.busy or self._broker.llen(self.name))
+        return not (any(proxy.busy for proxy in self.proxies.values()) or self._broker.llen(self.name))
+
+    def asks_again(self, server: str) -> bool:
+        """Whether its process did not see Redis fail: it would leave it alone for half a minute, unlike the others."""
+        return server != REDIS or _UNAVAILABLE not in self._written()
+
+    def _written(self) -> bytes:
+        """What its present process wrote to its log."""
+        with self.log.open("rb") as log:
+            log.seek(self._log_begins)
+            return log.read()
+
+    def _redis_url_file(self) -> Path:
+        """Write the address of its own proxy before Redis, login included, to a private file."""
+        parts = urlsplit(self._stack.redis.url)
+        path = self._stack.private / f"redis-url-{self.name}"
+        path.touch(mode=0o600)
+        path.write_text(parts._replace(netloc=f":{parts.password}@{LOCALHOST}:{self._redis.port}").geturl(), "ascii")
+        return path
+
+    @property
+    def _redis(self) -> PausingProxy:
+        return self.proxies[REDIS]
 
     @property
     def _process(self) -> Child:
@@ -162,10 +201,15 @@ class WorkerLane:
             return
         with build_container(settings_of(self._stack, credential)) as container:
             container.engine.rotate(credential.name)
-            _age(self._vault.journals, credential, LONG_AGO)
+            if scenario is not Scenario.ORPHAN:
+                _age(self._vault.journals, credential, LONG_AGO)
             if scenario is Scenario.REVOCATION:
                 container.engine.rotate(credential.name)
                 _age(self._vault.journals, credential, A_WHILE_AGO)
+            if scenario in {Scenario.REFUSAL, Scenario.ORPHAN}:
+                self._stack.control.issue_dead_tokens(credential.account)
+            if scenario is Scenario.ORPHAN:
+                container.engine.rotate(credential.name, requested=True)
 
     def await_due(self, scenario: Scenario, credential: Credential) -> None:
         """Wait until the scenario's work is due: a revocation is when the trader uses the successor.
@@ -239,8 +283,8 @@ class WorkerSubject:
 
     def delay_seconds(self, call: RemoteCall) -> float:
         """Return for how long a call must be held to go on only after the worker gave it up."""
-        if call.server == VAULT:
-            return VAULT_DELAY
+        if call.server in _DELAYS:
+            return _DELAYS[call.server]
         return DERIVE_DELAY if call.name == DERIVE else EXCHANGE_DELAY
 
     def needles(self) -> tuple[Needle, ...]:
@@ -288,7 +332,7 @@ def _age(journals: JournalStore, credential: Credential, by: timedelta) -> None:
 
 def _is_due(container: Container, scenario: Scenario, credential: Credential) -> bool:
     now = container.clock.now()
-    if scenario is Scenario.REVOCATION:
+    if scenario in REVOCATIONS:
         plan = plan_revocations(container.gatherer.account(credential.account), now)
         return any(step.action is Action.REVOKE for step in plan.steps)
     return bool(plan_rotation(container.gatherer.credential(credential.name), now).steps)

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -179,13 +179,19 @@ class System:
 
 
 @contextmanager
-def running_system(*, workers: int = 2, beats: int = 2, config: Path = CONFIG) -> Iterator[System]:
+def running_system(
+    *,
+    workers: int = 2,
+    beats: int = 2,
+    config: Path = CONFIG,
+    make: Callable[[StackOptions], OutageStack] = OutageStack,
+) -> Iterator[System]:
     """Start everything without faults, and return when every credential has a token."""
     options = StackOptions(
         config=config, faults="none", workers=workers, beats=beats, unread=frozenset(), reread_seconds=1.0, rate=5.0
     )
     with (
-        OutageStack(options) as stack,
+        make(options) as stack,
         closing(
             VaultInspector(addr=stack.vault.addr, token=stack.vault.root_token, settings=stack.settings)
         ) as inspector,
