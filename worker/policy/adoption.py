@@ -42,7 +42,9 @@ def _refuse_state(facts: CredentialFacts, *, reclaim: bool) -> Hold | None:
     name, journal = facts.credential.name, facts.ledger
     hold = hands_off(facts)
     if journal is not None and journal.retired_at is not None:
-        sentence = f"{name} was retired at {journal.retired_at:%F}; give the secret a credential of another name."
+        sentence = (
+            f"{name} was retired at {journal.retired_at:%F}; give the secret a credential of another name and path."
+        )
         return hold_of(facts, Reason.RETIRED, sentence)
     if hold is None:
         if journal is None:
