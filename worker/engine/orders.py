@@ -164,7 +164,12 @@ class Orders:
         def act(world: World) -> None:
             facts = self._gatherer.credential(name)
             plan = plan_retire(facts)
-            world.recorder.holds(plan.holds)
+            for hold in plan.holds:
+                if hold.reason is Reason.RETIRED:  # as it was asked for
+                    done = Step(Action.RETIRE, hold.account, name, Reason.RETIRED, hold.sentence)
+                    world.recorder.done(done, hold.sentence)
+                else:
+                    world.recorder.holds([hold])
             for step in _only(plan, Action.RETIRE):
                 self._written(world, self._fence(world, facts), retire)
                 world.recorder.done(step, f"Credential {name} is retired: it is never rotated again.")

@@ -58,6 +58,12 @@ def test_yes_answers_the_question_beforehand(used: CliWorld, command: tuple[str,
     assert not used.harness.live() & before
 
 
+def test_retiring_again_is_done_already_and_asks_nothing(used: CliWorld) -> None:
+    used.run("retire", "mm", "--yes")
+    result = used.run("retire", "mm")
+    assert (result.exit_code, result.stderr) == (OK, "")
+
+
 @pytest.mark.parametrize("command", ASKING, ids=" ".join)
 def test_nothing_is_asked_when_it_is_refused_anyway(cli: CliWorld, command: tuple[str, ...]) -> None:
     result = cli.run(*command)
