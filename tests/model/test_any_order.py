@@ -93,6 +93,13 @@ class AnyOrder(RuleBasedStateMachine):
         if kind == "revoke" and (revokes_not or (self._ledger().suspicion and not self._ordered())):
             assert self.world.live() == live, "a token was revoked in a pause or a freeze, or on a doubted list"
 
+    @rule()
+    def sweep(self) -> None:
+        for name in NAMES:
+            self.run_whole("rotate", name)
+        self.run_whole("revoke", ACCOUNT)
+        self.run_whole("flag", ACCOUNT)
+
     def _is_still(self, name: str) -> bool:
         """Whether nothing that the services of that credential see may be changed by a sweep now."""
         if self._is_emergency(name):
@@ -198,6 +205,7 @@ class AnyOrder(RuleBasedStateMachine):
         live = [one.token_id for one in self.world.exchange.live]
         for token_id in data.draw(st.lists(st.sampled_from(live), min_size=1, unique=True)):
             self.world.exchange.hide(token_id)
+        self.sweep()
 
     @rule()
     def hidden_tokens_appear(self) -> None:
@@ -231,6 +239,7 @@ class AnyOrder(RuleBasedStateMachine):
         until = None if hours is None else now + timedelta(hours=hours)
         pause = Pause(credential=name, since=now, until=until, by="ann", reason="migration")
         self._order(pauses=(*(one for one in self._ledger().pauses if one.credential != name), pause))
+        self.sweep()
 
     @rule()
     def a_person_resumes_everything(self) -> None:
@@ -241,6 +250,7 @@ class AnyOrder(RuleBasedStateMachine):
         now = self.world.clock.now()
         freeze = OrderedFreeze(since=now, until=now + timedelta(hours=hours), by="ann", reason="election")
         self._order(freezes=(freeze,))
+        self.sweep()
 
     @rule()
     def a_person_ends_the_freeze(self) -> None:
