@@ -85,13 +85,21 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(kind=st.sampled_from(KINDS), name=names)
     def run_whole(self, kind: str, name: str) -> None:
         served, ours, live = self._served(name), self._issued(name), self.world.live()
-        still, mints_not, revokes_not = self._is_still(name), self._mints_nothing(name), self._revokes_nothing()
+        still, mints_not = self._is_still(name), self._mints_nothing(name)
+        ordered, revokes_not = self._ordered(), self._revokes_nothing()
         self._work(kind, name)
         if kind in {"rotate", "request"}:
             assert self._served(name) == served or not still, f"{name} was changed in a pause or a freeze"
             assert self._issued(name) == ours or not mints_not, f"{name} was minted a token on a list that is doubted"
-        if kind == "revoke" and (revokes_not or (self._ledger().suspicion and not self._ordered())):
+        if kind == "revoke" and not ordered and (revokes_not or self._ledger().suspicion):
             assert self.world.live() == live, "a token was revoked in a pause or a freeze, or on a doubted list"
+
+    @rule()
+    def sweep(self) -> None:
+        for name in NAMES:
+            self.run_whole("rotate", name)
+        self.run_whole("revoke", ACCOUNT)
+        self.run_whole("flag", ACCOUNT)
 
     def _is_still(self, name: str) -> bool:
         """Whether nothing that the services of that credential see may be changed by a sweep now."""
@@ -107,7 +115,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def _revokes_nothing(self) -> bool:
         paused = pause_of(self._ledger(), "", self.world.clock.now()) is not None
-        return (paused or self._is_frozen()) and not self._ordered()
+        return paused or self._is_frozen()
 
     def _is_frozen(self) -> bool:
         return any(one.since <= self.world.clock.now() < one.until for one in self._ledger().freezes)
@@ -198,6 +206,7 @@ class AnyOrder(RuleBasedStateMachine):
         live = [one.token_id for one in self.world.exchange.live]
         for token_id in data.draw(st.lists(st.sampled_from(live), min_size=1, unique=True)):
             self.world.exchange.hide(token_id)
+        self.sweep()
 
     @rule()
     def hidden_tokens_appear(self) -> None:
@@ -231,6 +240,7 @@ class AnyOrder(RuleBasedStateMachine):
         until = None if hours is None else now + timedelta(hours=hours)
         pause = Pause(credential=name, since=now, until=until, by="ann", reason="migration")
         self._order(pauses=(*(one for one in self._ledger().pauses if one.credential != name), pause))
+        self.sweep()
 
     @rule()
     def a_person_resumes_everything(self) -> None:
@@ -241,6 +251,7 @@ class AnyOrder(RuleBasedStateMachine):
         now = self.world.clock.now()
         freeze = OrderedFreeze(since=now, until=now + timedelta(hours=hours), by="ann", reason="election")
         self._order(freezes=(freeze,))
+        self.sweep()
 
     @rule()
     def a_person_ends_the_freeze(self) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from worker.journal import RecordState
 from worker.models import ListedToken, Severity, TokenList
-from worker.policy.due import is_overdue, judge_due
+from worker.policy.due import age_of, is_overdue, judge_due
 from worker.policy.facts import AccountFacts, AccountState, CredentialFacts
 from worker.policy.guards import Interval, freezes_of
 from worker.policy.rotation import is_parked
@@ -282,7 +282,10 @@ def _overdue_in(freeze: Interval, facts: CredentialFacts, promoted_at: datetime)
         if following >= freeze.start or following <= last:
             break
         last = following
-    overdue_at = last + policy.max_age
+    current = facts.current
+    age = age_of(current, promoted_at) if current is not None and last == promoted_at else None
+    # A token that was rolled back to was old already when it was promoted.
+    overdue_at = last - (age or timedelta()) + policy.max_age
     return overdue_at if overdue_at < freeze.until else None
 
 

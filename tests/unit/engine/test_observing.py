@@ -187,15 +187,15 @@ def test_nothing_is_decided_on_a_list_that_could_not_be_remembered() -> None:
     assert [(one.result, one.reason) for one in outcomes] == [(Result.HELD, Reason.FAILED)]
 
 
-def test_our_own_call_is_no_use_by_a_service() -> None:
+def test_our_own_call_is_no_use_by_a_service_that_would_end_a_verdict() -> None:
     world = Harness()
     world.engine.rotate("mm")
     world.clock.advance(timedelta(days=3))
+    flagged = [one.reason for one in world.engine.flag(ACCOUNT) if one.action is Action.FLAG]
     world.exchange.hide(world.served() or "")
     sweep(world, 3)
     world.exchange.reveal()
-    flagged = [one.reason for one in world.engine.flag(ACCOUNT) if one.action is Action.FLAG]
-    assert flagged == [Reason.UNUSED]
+    assert (flagged, world.engine.flag(ACCOUNT)) == ([Reason.UNUSED], ())
 
 
 def test_a_token_that_is_probed_at_every_sweep_does_not_fill_its_journal() -> None:

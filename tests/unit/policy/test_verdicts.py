@@ -1,5 +1,6 @@
 """Verdicts: each begins once and ends once, with its evidence."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -223,3 +224,11 @@ def test_planning_again_after_flagging_gives_nothing(used: int | None, promoted:
     steps = plan_flags(one(*records, tokens=tokens), NOON).steps
     flags = flags_after((), steps, NOON)
     assert plan_flags(one(*records, tokens=tokens, ledger=ledger(flags=flags)), NOON).steps == ()
+
+
+def test_a_freeze_is_judged_by_the_age_of_a_token_that_was_rolled_back_to_not_by_its_last_promotion() -> None:
+    base = one(record(1, CURRENT, derived=ago(days=10), promoted=ago(days=1)))
+    freeze = Freeze(reason="election", start=NOON + timedelta(days=2), until=NOON + timedelta(days=5))
+    told = state(None, freeze)
+    old = replace(base, state=told, credentials=tuple(replace(each, state=told) for each in base.credentials))
+    assert begun(plan_flags(old, NOON)) == [(Reason.FREEZE_OUTLASTS, Severity.WARNING)]
