@@ -148,6 +148,8 @@ class Audit:
                 f"{account.name} keeps verdicts that were not told, or the other way round: {flags ^ told}",
                 kept=flags == told,
             )
+        for credential, token in judge.superseded():
+            judge.judge_life(credential, token)
         for credential in judge.fleet.settings.credentials:
             journal = judge.journal_of(credential)
             current = journal.current if journal else None

@@ -193,19 +193,26 @@ class Judge:
             self.tally.orphan_lives.append(now - max(token.visible_at, token.created_at))
         else:
             self.tally.overlaps.setdefault(kind, []).append(now - superseded)
-            self._hold_end(credential, token, now)
+            self.judge_life(credential, token)
         if self._revoked_in_sweep is not None:
             self._revoked_in_sweep += 1
 
-    def _hold_end(self, credential: Credential, token: SimulatedToken, now: datetime) -> None:
+    def judge_life(self, credential: Credential, token: SimulatedToken) -> None:
         """Hold a superseded token's life to `max_age` and grace; it is due a few hours after the later of both."""
-        policy, born = credential.policy, token.created_at
+        policy, born, now = credential.policy, token.created_at, self.clock.now()
         age = now - born
         held = timedelta()
         if age > policy.max_age + policy.grace + _SWEEPS_LATE:
             held = self.truth.held(credential.account, credential.name, born, now)
         said = f"superseded token {token.label} lived {age}, {held} of it held back; max_age is {policy.max_age}"
         self.hold(Promise.NOTHING_LEFT, said, kept=age - held <= policy.max_age + policy.grace + _SWEEPS_LATE)
+
+    def superseded(self) -> Iterator[tuple[Credential, SimulatedToken]]:
+        """Yield every live token that was superseded."""
+        for exchange in self.exchanges.values():
+            for token in exchange.live.values():
+                if token.token_id in self._superseded and token.label is not None:
+                    yield self.credential_of(token.label), token
 
     @contextmanager
     def counting(self, account: str) -> Iterator[None]:

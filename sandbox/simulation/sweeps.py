@@ -12,7 +12,7 @@ from worker.engine import Engine
 from worker.journal import RecordState
 from worker.policy.steps import Outcome, Result
 
-REGULARLY = 6 * HOUR
+REGULARLY = 8 * HOUR
 _GRID = timedelta(minutes=20)
 """Sweeps that are wanted for revocations are put together on a grid; a real worker sweeps every minute."""
 

@@ -161,6 +161,14 @@ def test_ended_records_are_compacted_to_their_labels_and_nothing_live_is() -> No
     assert all(compacted.owns_label(one.label) for one in (unfinished, *ended))
 
 
+def test_compacting_keeps_the_record_that_was_used_last_so_that_a_dead_service_stays_known() -> None:
+    used = record(0, RecordState.REVOKED, secret_destroyed=True, last_used_by_others=ago(days=60))
+    before = record(1, RecordState.REVOKED, secret_destroyed=True, last_used_by_others=ago(days=61))
+    ended = [record(n, RecordState.REVOKED, secret_destroyed=True) for n in range(2, KEPT_ENDED_RECORDS + 10)]
+    compacted = opened(journal(used, before, *ended), 999)
+    assert [one.label for one in compacted.ledger if one.last_used_by_others] == [used.label]
+
+
 def test_an_intent_is_refused_when_the_journal_nears_vaults_entry_size() -> None:
     huge = journal(past_labels=tuple(f"mm/{n:0100}" for n in range(6000)))
     with pytest.raises(JournalFullError, match=r"mm \(account main\)"):

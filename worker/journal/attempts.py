@@ -1,6 +1,6 @@
 """An attempt's transitions: an intent is opened, its token staged, and it is closed or abandoned."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from worker.errors import JournalFullError
@@ -21,7 +21,10 @@ JOURNAL_LIMIT_BYTES = 512 * 1024
 """Half of Vault's default 1 MiB entry size; an intent is refused beyond it."""
 
 KEPT_ENDED_RECORDS = 50
-"""Ended ledger records kept in full; of older ones only the label stays (a label once ours is ours for good)."""
+"""Ended ledger records kept in full, beside the one used last; of older ones only the label stays (a label once ours
+is ours for good)."""
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def open_intent(
@@ -170,7 +173,10 @@ def _with_windows(ledger: tuple[TokenRecord, ...], intent: Intent, now: datetime
 
 def _compact(journal: Journal) -> Journal:
     ended = [record for record in journal.ledger if record.state is RecordState.REVOKED and record.secret_destroyed]
-    dropped = ended[: max(0, len(ended) - KEPT_ENDED_RECORDS)]
+    used = [record for record in ended if record.last_used_by_others is not None]
+    # How long nobody has used the credential hangs on this one, however many tokens came after it.
+    last_used = max(used, key=lambda record: record.last_used_by_others or _LONG_AGO, default=None)
+    dropped = [record for record in ended[: max(0, len(ended) - KEPT_ENDED_RECORDS)] if record is not last_used]
     if not dropped:
         return journal
     kept = tuple(record for record in journal.ledger if not any(record is one for one in dropped))
