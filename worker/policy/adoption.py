@@ -1,5 +1,7 @@
 """What a person may have taken over: a token that Vault serves already. Nothing is derived or revoked by it."""
 
+from collections.abc import Sequence
+
 from worker.journal import RecordState
 from worker.models import ListedToken, ServedDocument
 from worker.policy.facts import AccountFacts, CredentialFacts
@@ -8,12 +10,20 @@ from worker.policy.safety import hands_off
 from worker.policy.steps import Action, Hold, Plan, Reason
 
 
-def plan_adopt(account: AccountFacts, name: str, *, token_id: str | None = None, reclaim: bool = False) -> Plan:
+def plan_adopt(
+    account: AccountFacts,
+    name: str,
+    *,
+    elsewhere: Sequence[CredentialFacts] = (),
+    token_id: str | None = None,
+    reclaim: bool = False,
+) -> Plan:
     """Return the one step that takes over what Vault serves, or the rule that refuses it.
 
     Args:
         account: the facts of the whole account: nobody else's token is adopted.
         name: of the credential.
+        elsewhere: the credentials of every other account, two of which may be of one profile by mistake.
         token_id: which token the person expects there; None for whatever it is.
         reclaim: take over although the journal is behind, belongs to another name, or knows another token there.
     """
@@ -27,7 +37,9 @@ def plan_adopt(account: AccountFacts, name: str, *, token_id: str | None = None,
         fields = facts.credential.fields
         sentence = f"{where} (fields {fields.token_id!r} and {fields.secret!r}): there is nothing to take over."
         return refused(hold_of(facts, Reason.NOTHING_TO_ADOPT, sentence))
-    refusal = _refuse_token(account, facts, document, token_id)
+    refusal = _refuse_token(account, facts, document, token_id) or _refuse_shared(account, facts, document, elsewhere)
+    if refusal is None and reclaim:
+        refusal = _refuse_journal(account, facts)
     if refusal is not None:
         return refused(refusal)
     reason = Reason.RECLAIMED if reclaim else Reason.ADOPTED
@@ -42,9 +54,7 @@ def _refuse_state(facts: CredentialFacts, *, reclaim: bool) -> Hold | None:
     name, journal = facts.credential.name, facts.ledger
     hold = hands_off(facts)
     if journal is not None and journal.retired_at is not None:
-        sentence = (
-            f"{name} was retired at {journal.retired_at:%F}; give the secret a credential of another name and path."
-        )
+        sentence = f"{name} was retired at {journal.retired_at:%F}; give the secret a path of its own."
         return hold_of(facts, Reason.RETIRED, sentence)
     if hold is None:
         if journal is None:
@@ -67,7 +77,7 @@ def _refuse_state(facts: CredentialFacts, *, reclaim: bool) -> Hold | None:
 def _refuse_token(
     account: AccountFacts, facts: CredentialFacts, document: ServedDocument, token_id: str | None
 ) -> Hold | None:
-    name, served = facts.credential.name, document.token_id
+    served = document.token_id
     if token_id is not None and token_id != served:
         return hold_of(facts, Reason.OTHER_TOKEN, f"{facts.location} holds token {served}, not {token_id}.")
     record = facts.ledger.record_of(served) if facts.ledger else None
@@ -80,16 +90,33 @@ def _refuse_token(
     if listed is None:
         sentence = f"Token {served} at {facts.location} is not in the list of account {account.account}."
         return hold_of(facts, Reason.NOT_LISTED, sentence)
-    others = [one for one in account.credentials if one.credential.name != name]
+    return None
+
+
+def _refuse_shared(
+    account: AccountFacts, facts: CredentialFacts, document: ServedDocument, elsewhere: Sequence[CredentialFacts]
+) -> Hold | None:
+    """Return why the token is, or may be, somebody else's: its owner would revoke it."""
+    name, served = facts.credential.name, document.token_id
+    listed = account.tokens.by_id(served) if account.tokens else None
+    others = [one for one in (*account.credentials, *elsewhere) if one.credential.name != name]
     unreadable = next((one for one in others if one.unreadable is not None), None)
     if unreadable is not None:
         whose = unreadable.credential.name
         sentence = f"Whether token {served} belongs to {whose} is unknown: {unreadable.unreadable}"
         return hold_of(facts, Reason.UNREADABLE, sentence)
-    owner = next((one.credential.name for one in others if _is_owner(one, listed, name)), None)
+    owner = next((one.credential.name for one in others if listed and _is_owner(one, listed, name)), None)
     if owner is not None:
         return hold_of(facts, Reason.ALREADY_MANAGED, f"Token {served} belongs to credential {owner} already.")
-    return _refuse_other_account(account, facts)
+    reader = next((one for one in others if one.served_token_id == served), None)
+    if reader is not None:
+        sentence = (
+            f"Token {served} is served at {reader.location} (credential {reader.credential.name}) too, and one token "
+            f"cannot belong to two credentials: whoever rotates first would cut the other's services off. Put a token "
+            f"of its own there first."
+        )
+        return hold_of(facts, Reason.ALREADY_MANAGED, sentence)
+    return None
 
 
 def _is_owner(other: CredentialFacts, listed: ListedToken, name: str) -> bool:
@@ -97,7 +124,15 @@ def _is_owner(other: CredentialFacts, listed: ListedToken, name: str) -> bool:
     return other.knows(listed) and other.ledger is not None and other.ledger.credential != name
 
 
-def _refuse_other_account(account: AccountFacts, facts: CredentialFacts) -> Hold | None:
+def _refuse_journal(account: AccountFacts, facts: CredentialFacts) -> Hold | None:
+    """Return why what the journal knows cannot be compared with the list."""
+    suspicion = account.state.ledger.suspicion if account.state else None
+    if suspicion is not None:
+        sentence = (
+            f"{suspicion.sentence} Which tokens of {facts.credential.name} are alive is unknown until the same list is "
+            f"read again, or somebody who has looked says: rotator trust {account.account}"
+        )
+        return hold_of(facts, Reason.LIST_SHRANK, sentence)
     journal = facts.ledger
     if journal is None or journal.account == account.account or account.tokens is None:
         return None
