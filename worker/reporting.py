@@ -11,8 +11,8 @@ import sentry_sdk
 import structlog
 
 from worker.models import Severity
-from worker.policy.findings import ANNOUNCED
 from worker.policy.steps import Action, Outcome, Reason, Result
+from worker.policy.verdict import ANNOUNCED
 from worker.ports import Clock
 
 REMIND_AFTER = timedelta(hours=1)

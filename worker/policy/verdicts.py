@@ -5,8 +5,9 @@ from datetime import datetime
 
 from worker.account_ledger import Flag
 from worker.policy.facts import AccountFacts, CredentialFacts
-from worker.policy.findings import BY_LIST, Verdict, is_judged, verdicts
+from worker.policy.findings import is_judged, verdicts
 from worker.policy.steps import Action, Plan, Reason, Step
+from worker.policy.verdict import BY_LIST, Verdict
 from worker.policy.wording import span
 
 

@@ -18,8 +18,8 @@ from structlog.testing import LogCapture
 from tests.build import NOON
 from tests.fakes.clock import FakeClock
 from worker.models import Severity
-from worker.policy.findings import ANNOUNCED
 from worker.policy.steps import Action, Outcome, Reason, Result
+from worker.policy.verdict import ANNOUNCED
 from worker.reporting import REMIND_AFTER, Reporter, alert_level, fingerprint
 
 DONE = Outcome(
