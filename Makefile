@@ -24,7 +24,7 @@ chaos: setup ## every remote call of a rotation struck in every way (ARGS="--qui
 soak: setup ## ten minutes in which something is killed, stopped, sealed, emptied or cut every few seconds
 	@$(BIN)/python -m sandbox.soak $(ARGS)
 
-simulate: setup ## a year of 208 credentials in about a minute (ARGS="--seed 2", "--days 60", "--picture FILE.svg")
+simulate: setup ## a year of 208 credentials in virtual time (ARGS="--seed 2", "--days 60", "--picture FILE.svg")
 	@$(BIN)/python -m sandbox.simulation $(ARGS)
 
 lint: setup ## ruff, mypy --strict, import-linter
