@@ -6,7 +6,7 @@ none of it. Nothing here reads a clock or writes anything.
 """
 
 from collections.abc import Collection, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -61,10 +61,6 @@ class Outage(_Frozen):
     until: AwareDatetime | None = None
 
 
-KEPT_OUTAGES = 50
-"""The latest ones: quiet is judged over hours, and the document must stay small."""
-
-
 class Pause(_Frozen):
     """A person's order to leave a credential (None: the whole account) alone; `until` None has no end."""
 
@@ -111,7 +107,8 @@ class AccountLedger(_Frozen):
     suspicion: Suspicion | None = None
     missing: tuple[Missing, ...] = ()
     dangling: tuple[Dangling, ...] = ()
-    outages: tuple[Outage, ...] = ()
+    outage: Outage | None = None
+    """The last one."""
     pauses: tuple[Pause, ...] = ()
     freezes: tuple[OrderedFreeze, ...] = ()
     flags: tuple[Flag, ...] = ()
@@ -136,23 +133,26 @@ class VersionedLedger(NamedTuple):
 
 def note_outage(ledger: AccountLedger, now: datetime) -> AccountLedger:
     """Return the ledger with an outage that has begun (or goes on): no list could be read."""
-    if ledger.outages and ledger.outages[-1].until is None:
+    if ledger.outage is not None and ledger.outage.until is None:
         return ledger
-    return changed(ledger, outages=(*ledger.outages, Outage(since=now))[-KEPT_OUTAGES:])
+    return changed(ledger, outage=Outage(since=now))
 
 
 def end_outage(ledger: AccountLedger, now: datetime) -> AccountLedger:
-    """Return the ledger with its last outage ended: a list was read."""
-    if not ledger.outages or ledger.outages[-1].until is not None:
+    """Return the ledger with its outage ended: a list was read."""
+    if ledger.outage is None or ledger.outage.until is not None:
         return ledger
-    *before, last = ledger.outages
-    return changed(ledger, outages=(*before, _copy(last, until=max(last.since, now))))
+    return changed(ledger, outage=_copy(ledger.outage, until=max(ledger.outage.since, now)))
 
 
-def outage_within(ledger: AccountLedger, start: datetime, end: datetime) -> timedelta:
-    """Return how much of that time the exchange gave no lists: nobody could use a token then, so it proves nothing."""
-    overlaps = (min(one.until or end, end) - max(one.since, start) for one in ledger.outages)
-    return sum((max(one, timedelta()) for one in overlaps), timedelta())
+def quiet_since(ledger: AccountLedger, last_use: datetime, now: datetime) -> datetime:
+    """Return since when a token's silence says something: not before the exchange could be called again.
+
+    A reader whose call fell into an outage calls again one interval later; the silence in between proves nothing.
+    """
+    if ledger.outage is None:
+        return last_use
+    return max(last_use, ledger.outage.until or now)
 
 
 def changed(ledger: AccountLedger, **changes: object) -> AccountLedger:

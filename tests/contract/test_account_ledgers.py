@@ -136,7 +136,7 @@ def ledger_of(account: str, *, sequence: int = 7) -> AccountLedger:
         suspicion=Suspicion(token_ids=("token-1",), first_at=NOW, lost=1, sentence="One is gone."),
         missing=(Missing(token_id="token-2", since=NOW, lists=2),),
         dangling=(Dangling(credential="maker", token_id="token-2", proved_at=NOW),),
-        outages=(Outage(since=NOW, until=NOW + timedelta(hours=1)), Outage(since=NOW + timedelta(hours=2))),
+        outage=Outage(since=NOW, until=NOW + timedelta(hours=1)),
         pauses=(Pause(since=NOW, by="ada", reason="audit"), Pause(credential="maker", since=NOW, by="b", reason="c")),
         freezes=(OrderedFreeze(since=NOW, until=NOW + timedelta(days=1), by="ada", reason="election"),),
         flags=(Flag(kind="overdue", credential="maker", since=NOW, sentence="Late.", evidence={"age": "15d"}),),

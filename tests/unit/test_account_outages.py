@@ -1,4 +1,4 @@
-"""Outages in the account ledger: time in which nobody could use a token proves nothing about it."""
+"""The last outage in the account ledger: a silence during it proves nothing about a token."""
 
 from datetime import timedelta
 
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.build import NOON
-from worker.account_ledger import KEPT_OUTAGES, AccountLedger, end_outage, note_outage, outage_within
+from worker.account_ledger import AccountLedger, end_outage, note_outage, quiet_since
 
 EMPTY = AccountLedger(account="main")
 minutes = st.integers(0, 600).map(lambda count: timedelta(minutes=count))
@@ -23,8 +23,8 @@ def read(answers: list[bool]) -> AccountLedger:
 
 
 def test_an_outage_lasts_from_the_first_read_that_failed_to_the_first_that_did_not() -> None:
-    ledger = read([True, False, False, True, True])
-    (outage,) = ledger.outages
+    outage = read([True, False, False, True, True]).outage
+    assert outage is not None
     assert (outage.since, outage.until) == (NOON + timedelta(minutes=1), NOON + timedelta(minutes=3))
 
 
@@ -32,32 +32,31 @@ def test_an_outage_that_goes_on_is_written_once() -> None:
     assert read([False, False, False]).sequence == 1
 
 
-def test_an_outage_that_lasts_counts_up_to_now() -> None:
-    ledger = read([False])
-    assert outage_within(ledger, NOON - timedelta(hours=1), NOON + timedelta(hours=2)) == timedelta(hours=2)
+def test_a_new_outage_takes_the_place_of_the_one_before() -> None:
+    outage = read([False, True, True, False]).outage
+    assert outage is not None
+    assert (outage.since, outage.until) == (NOON + timedelta(minutes=3), None)
 
 
-def test_only_what_lies_within_the_time_counts() -> None:
-    ledger = read([False] * 10 + [True])
-    within = outage_within(ledger, NOON + timedelta(minutes=5), NOON + timedelta(minutes=8))
-    assert within == timedelta(minutes=3)
+def test_quiet_counts_from_the_end_of_the_outage_and_not_from_the_use_before_it() -> None:
+    ledger = read([True, False, True])
+    assert quiet_since(ledger, NOON, NOON + timedelta(hours=1)) == NOON + timedelta(minutes=2)
 
 
-def test_only_the_latest_outages_are_kept() -> None:
-    assert len(read([False, True] * (KEPT_OUTAGES + 5)).outages) == KEPT_OUTAGES
+def test_nothing_is_quiet_during_an_outage() -> None:
+    now = NOON + timedelta(hours=5)
+    assert quiet_since(read([False]), NOON, now) == now
 
 
-@given(answers=reads, start=minutes, length=minutes)
-def test_an_outage_never_fills_more_than_the_time_it_is_asked_about(
-    answers: list[bool], start: timedelta, length: timedelta
+@given(answers=reads, last=minutes, later=minutes)
+def test_an_outage_never_makes_a_token_look_quiet_for_longer(
+    answers: list[bool], last: timedelta, later: timedelta
 ) -> None:
-    begin = NOON + start
-    assert timedelta() <= outage_within(read(answers), begin, begin + length) <= length
+    use = NOON + last
+    assert quiet_since(read(answers), use, use + later) >= use
 
 
 @given(answers=reads)
-def test_outages_do_not_overlap_and_at_most_the_last_one_goes_on(answers: list[bool]) -> None:
-    outages = read(answers).outages
-    ends = [one.until for one in outages[:-1]]
-    assert None not in ends
-    assert all(end <= following.since for end, following in zip(ends, outages[1:], strict=True) if end is not None)
+def test_without_an_outage_quiet_counts_from_the_last_use(answers: list[bool]) -> None:
+    if all(answers):
+        assert quiet_since(read(answers), NOON, NOON + timedelta(days=1)) == NOON

@@ -7,7 +7,7 @@ that Vault serves; superseded ones after grace *and* when use proves the cut-ove
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from worker.account_ledger import outage_within
+from worker.account_ledger import quiet_since
 from worker.journal import Journal, RecordState, TokenRecord
 from worker.models import ListedToken, RevokeResult, Severity, TokenList
 from worker.policy.caps import within_cap
@@ -184,11 +184,8 @@ def _superseded(
         return _hold(facts, Reason.NOT_LISTED, sentence, record=record)
     last = listed.last_used_at
     quiet_for = policy.quiet_period + policy.lastused_lag
-    if last is not None and now - last - _outage_since(facts, last, now) < quiet_for:
-        sentence = (
-            f"{since}, but a service used it {span(now - last)} ago; it must be quiet for {span(quiet_for)}. Find the "
-            f"reader that did not pick up the new version."
-        )
+    if last is not None and _quiet_for(facts, last, now) < quiet_for:
+        sentence = _why_not_quiet(since, facts, last, now, quiet_for)
         if overlap_over and policy.on_overlap == "revoke":
             limit = f"max_overlap {span(policy.max_overlap)}"
             sentence = f"{since}, and so is {limit}; on_overlap says to revoke it, in use or not."
@@ -213,9 +210,21 @@ def _superseded(
     return _hold(facts, Reason.NOT_ADOPTED_YET, sentence, record=record)
 
 
-def _outage_since(facts: CredentialFacts, last: datetime, now: datetime) -> timedelta:
-    """Return the time since then in which nobody could use a token, whether they still need it or not."""
-    return outage_within(facts.state.ledger, last, now) if facts.state else timedelta()
+def _why_not_quiet(since: str, facts: CredentialFacts, last: datetime, now: datetime, quiet_for: timedelta) -> str:
+    if now - last >= quiet_for:
+        return (
+            f"{since}, but the exchange did not answer until {span(_quiet_for(facts, last, now))} ago, so nobody could "
+            f"use it; it must be quiet for {span(quiet_for)} from then on."
+        )
+    return (
+        f"{since}, but a service used it {span(now - last)} ago; it must be quiet for {span(quiet_for)}. Find the "
+        f"reader that did not pick up the new version."
+    )
+
+
+def _quiet_for(facts: CredentialFacts, last: datetime, now: datetime) -> timedelta:
+    """Return how long it is certain that nobody used a token who could have."""
+    return now - (quiet_since(facts.state.ledger, last, now) if facts.state else last)
 
 
 def strays_of(facts: CredentialFacts, tokens: Sequence[ListedToken]) -> tuple[Step, ...]:

@@ -65,11 +65,12 @@ def test_the_first_list_is_remembered_as_the_baseline() -> None:
 
 def test_a_list_that_could_not_be_read_is_remembered_as_an_outage_and_as_nothing_else() -> None:
     known = of_account(tokens=None, baseline=BASELINE)
-    assert learnt(known) == ledger(baseline=BASELINE, outages=[{"since": NOON}], sequence=1)
+    assert learnt(known) == ledger(baseline=BASELINE, outage={"since": NOON}, sequence=1)
 
 
 def test_the_outage_ends_with_the_next_list() -> None:
-    (outage,) = learnt(of_account(outages=[{"since": ago(minutes=9)}])).outages
+    outage = learnt(of_account(outage={"since": ago(minutes=9)})).outage
+    assert outage is not None
     assert outage.until == NOON
 
 

@@ -137,7 +137,7 @@ WAITS = [
 def test_a_time_in_which_the_exchange_did_not_answer_is_not_quiet() -> None:
     ready = pair(superseded=ago(hours=25), old_used=ago(hours=2), new_used=ago(minutes=5))
     outage = Outage(since=ago(hours=1, minutes=30), until=ago(minutes=10))
-    ledger = AccountLedger(account="main", outages=(outage,))
+    ledger = AccountLedger(account="main", outage=outage)
     (credential,) = ready.credentials
     down = replace(ready, state=state(ledger), credentials=(replace(credential, state=state(ledger)),))
     assert held(plan_revocations(down, NOON)) == [(Reason.STILL_USED, Severity.INFO)]

@@ -27,7 +27,7 @@ LEDGER: dict[str, dict[str, Any]] = {
     "paused": {"pauses": (Pause(credential="mm", since=ago(hours=1), by="ann", reason="migration"),)},
     "list doubted": {"suspicion": Suspicion(token_ids=(), first_at=ago(minutes=1), lost=3, sentence="It lacks 3.")},
     "dangling": {"dangling": (Dangling(credential="mm", token_id="t2", proved_at=ago(minutes=1)),)},
-    "outage": {"outages": (Outage(since=ago(hours=4), until=ago(minutes=30)),)},
+    "outage": {"outage": Outage(since=ago(hours=4), until=ago(minutes=30))},
 }
 POLICY: dict[str, dict[str, Any]] = {
     "adoption waived": {"require_adoption": False},
@@ -124,7 +124,7 @@ TABLE = [
     ("used, overlap revokes", False, Reason.STILL_USED),
     ("used, overlap over, overlap revokes", True, Reason.OVERLAP_OVER),
     ("used, adopted, overlap over, overlap revokes", True, Reason.OVERLAP_OVER),
-    ("outage, adopted", True, Reason.GRACE_OVER),
+    ("outage, adopted", False, Reason.STILL_USED),
     ("outage, used, adopted", False, Reason.STILL_USED),
     # adoption
     ("adopted", True, Reason.GRACE_OVER),
