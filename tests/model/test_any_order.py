@@ -16,7 +16,7 @@ from tests.harness import ACCOUNT, Harness
 from tests.stepping import SteppedRun, Stepper
 from worker.account_ledger import AccountLedger, OrderedFreeze, Pause, changed, trust
 from worker.errors import AuthenticationRefusedError, ExchangeUnavailableError, VaultUnavailableError
-from worker.journal import Journal, RecordState
+from worker.journal import Journal, RecordState, TokenRecord
 from worker.models import PathContent
 from worker.policy.guards import pause_of
 from worker.policy.revocation import ORDERED
@@ -25,7 +25,8 @@ from worker.vault.account_ledgers import VaultAccountLedgers
 
 NAMES = ("mm", "taker")
 names = st.sampled_from(NAMES)
-KINDS = ("rotate", "request", "revoke", "flag", "emergency", "rollback")
+KINDS = ("rotate", "request", "revoke", "flag", "adopt", "reclaim", "emergency", "rollback", "revoke all", "retire")
+ENDED = {RecordState.REVOKING, RecordState.REVOKED}
 LOSSES = {
     "derive": None,
     "list": ExchangeUnavailableError("connection reset"),
@@ -53,6 +54,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def _work(self, kind: str, name: str) -> object:
         engine = self.world.new_engine()
+        orders = engine.ordered_by(Order(by="ann"))
         match kind:
             case "rotate":
                 return engine.rotate(name)
@@ -61,9 +63,15 @@ class AnyOrder(RuleBasedStateMachine):
             case "revoke":
                 return engine.revoke(ACCOUNT)
             case "emergency":
-                return engine.ordered_by(Order(by="ann")).emergency(name)
+                return orders.emergency(name)
             case "rollback":
-                return engine.ordered_by(Order(by="ann")).rollback(name)
+                return orders.rollback(name)
+            case "revoke all":
+                return orders.revoke_all(name)
+            case "retire":
+                return orders.retire(name)
+            case "adopt" | "reclaim":
+                return orders.adopt(name, reclaim=kind == "reclaim")
             case _:
                 return engine.flag(ACCOUNT)
 
@@ -123,7 +131,9 @@ class AnyOrder(RuleBasedStateMachine):
     def _is_proved_dead(self, name: str) -> bool:
         journal = self._journal(name)
         current = journal.current if journal else None
-        return current is not None and self._ledger().dangling_token(current.token_id) is not None
+        if current is None:
+            return self._served(name) in {one.token_id for one in self._records(name) if one.state in ENDED}
+        return self._ledger().dangling_token(current.token_id) is not None
 
     def _is_emergency(self, name: str) -> bool:
         journal = self._journal(name)
@@ -173,7 +183,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(name=names)
     def service_uses_what_vault_serves(self, name: str) -> None:
         token_id = self._served(name)
-        if token_id is not None and token_id not in self.revoked_by_person:
+        if token_id is not None and token_id not in self.revoked_by_person | self._ended_by_order():
             assert self.world.exchange.use(token_id), f"a service of {name} was answered 401"
 
     @rule(call=st.sampled_from(sorted(LOSSES)))
@@ -234,6 +244,14 @@ class AnyOrder(RuleBasedStateMachine):
         self.world.vault.put_foreign(self.world.location(name))
         self.by_hand.add(name)
 
+    @rule(name=names)
+    def a_person_puts_a_token_of_their_own_there(self, name: str) -> None:
+        token = self.world.exchange.issue_by_person("by hand")
+        self.foreign.add(token.token_id)
+        data = {"token_id": token.token_id, "secret": token.secret.get_secret_value()}
+        self.world.vault.put_foreign(self.world.location(name), data)
+        self.by_hand.add(name)
+
     @rule(name=st.sampled_from([*NAMES, None]), hours=st.sampled_from([1, 30, None]))
     def a_person_pauses(self, name: str | None, hours: int | None) -> None:
         now = self.world.clock.now()
@@ -265,6 +283,18 @@ class AnyOrder(RuleBasedStateMachine):
 
     # --- what always holds
 
+    def _records(self, *names: str) -> list[TokenRecord]:
+        journals = [self._journal(name) for name in names or NAMES]
+        return [record for journal in journals if journal is not None for record in journal.ledger]
+
+    def _ended_by_order(self) -> set[str]:
+        """Return what a person ordered to be revoked, whether or not it is served."""
+        ended = [one for one in self._records() if one.state in ENDED and one.revoking_reason in ORDERED]
+        return {one.token_id for one in ended if one.token_id is not None}
+
+    def _adopted(self) -> set[str | None]:
+        return {one.token_id for one in self._records() if one.adopted_as is not None}
+
     def _served(self, name: str) -> str | None:
         versions = self.world.vault.versions(self.world.location(name))
         data = versions[-1].data if versions and versions[-1].live else None
@@ -275,12 +305,13 @@ class AnyOrder(RuleBasedStateMachine):
         live = {one.token_id for one in self.world.exchange.live}
         for name in NAMES:
             served = self._served(name)
-            assert served is None or served in live | self.revoked_by_person, f"{name} serves a dead token"
+            excused = self.revoked_by_person | self._ended_by_order()
+            assert served is None or served in live | excused, f"{name} serves a dead token"
 
     @invariant()
     def no_foreign_token_is_ever_touched(self) -> None:
         live = {one.token_id for one in self.world.exchange.live}
-        assert self.foreign <= live | self.revoked_by_person
+        assert self.foreign - self._adopted() <= live | self.revoked_by_person
 
     @invariant()
     def every_token_of_ours_carries_a_label_that_its_journal_knows(self) -> None:
@@ -301,13 +332,9 @@ class AnyOrder(RuleBasedStateMachine):
     @invariant()
     def a_token_marked_for_revocation_is_never_served(self) -> None:
         for name in NAMES:
-            journal = self._journal(name)
-            marked = {
-                one.token_id
-                for one in (journal.ledger if journal else ())
-                if one.state in {RecordState.REVOKING, RecordState.REVOKED}
-            }
-            assert self._served(name) not in marked or self._served(name) is None
+            marked = {one.token_id for one in self._records(name) if one.state in ENDED}
+            served = self._served(name)
+            assert served is None or name in self.by_hand or served not in marked - self._ended_by_order()
 
     # --- what comes right
 
@@ -342,6 +369,10 @@ class AnyOrder(RuleBasedStateMachine):
         for name in set(NAMES) - self.by_hand:
             journal, path = self.world.journal(name), self.world.path(name)
             assert journal.intent is None, f"{name}: an intent is left open"
+            if journal.retired_at is not None:
+                assert path.content is not PathContent.DOCUMENT
+                assert not live & {one.token_id for one in journal.ledger}, f"{name} is retired, and a token lives"
+                continue
             assert path.content is PathContent.DOCUMENT
             assert journal.current is not None
             assert journal.current.token_id == self._served(name)

@@ -57,7 +57,7 @@ def _refuse_state(facts: CredentialFacts, *, reclaim: bool) -> Hold | None:
         sentence = f"{name} was retired at {journal.retired_at:%F}; give the secret a path of its own."
         return hold_of(facts, Reason.RETIRED, sentence)
     if hold is None:
-        if journal is None:
+        if facts.path is None or facts.path.document is None:
             sentence = f"{facts.location} serves nothing: there is nothing to take over, the next sweep rotates {name}."
             return hold_of(facts, Reason.NOTHING_TO_ADOPT, sentence)
         return hold_of(facts, Reason.ALREADY_MANAGED, f"{name} is managed already; its journal and its path agree.")
