@@ -65,6 +65,8 @@ class Reporter:
     def _note_what_is_over(self, outcome: Outcome) -> None:
         if not outcome.credential or outcome.reason in _HANDS_OFF or outcome.reason is Reason.LEASE_HELD:
             return
+        if outcome.result is Result.FAILED:
+            return  # a step that fails was decided on earlier, maybe before the hold began
         over = {fingerprint(replace(outcome, reason=reason)) for reason in _HANDS_OFF}
         with self._lock:
             self._told = {one: at for one, at in self._told.items() if one[_ACT:] not in over}

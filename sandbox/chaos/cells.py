@@ -20,6 +20,10 @@ class Scenario(StrEnum):
     ORPHAN = "orphan"  # one whose new token was refused and given up: from the mark on
 
 
+REVOCATIONS = frozenset({Scenario.REVOCATION, Scenario.ORPHAN})
+"""Whose work the revoking sweep does; the rotating one does that of the others."""
+
+
 class Fault(StrEnum):
     """What happens while the call is held."""
 

@@ -22,7 +22,7 @@ from sandbox.inspection import VaultInspector, find_orphans, refusals
 from sandbox.processes import ROOT, private_environment
 from sandbox.stack import Stack, StackOptions
 from tests.e2e.processes import until
-from worker.journal import Journal
+from worker.journal import Journal, RecordState
 from worker.redis import connect
 
 CONFIG = Path(__file__).parent / "outages.toml"
@@ -117,6 +117,15 @@ class System:
         """Return when the schedule's sweeps reach the exchange (again)."""
         since = self.seq()
         until(lambda: self.sweeps(since) >= count, RESUME_SECONDS, "sweeps")
+
+    def wait_until_nothing_is_left_to_revoke(self, name: str) -> None:
+        """Return when no token of that credential is superseded or on its way out: nobody writes its journal then."""
+
+        def is_quiet() -> bool:
+            others = [one for one in self.journal(name).ledger if one.state is not RecordState.CURRENT]
+            return all(one.state is RecordState.REVOKED and one.secret_destroyed for one in others)
+
+        until(is_quiet, RESUME_SECONDS, f"the last revocation of {name}")
 
     def wait_for_rotations(self) -> None:
         """Return when every scheduled credential was rotated once more."""

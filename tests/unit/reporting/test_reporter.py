@@ -198,6 +198,14 @@ def test_a_hold_that_ended_and_begins_again_is_news(reporter: Reporter, sentry: 
     assert len(sentry.events) == told
 
 
+def test_a_step_that_fails_ends_no_hold_for_it_may_have_been_decided_on_before(
+    reporter: Reporter, sentry: Sink
+) -> None:
+    for outcome in (DRIFTED, FAILED, DRIFTED):
+        reporter.record(outcome)
+    assert [event["tags"]["reason"] for event in sentry.events] == ["drifted", "failed"]
+
+
 def test_a_decision_about_one_credential_ends_no_hold_of_another(reporter: Reporter, sentry: Sink) -> None:
     for outcome in (UNREADABLE, replace(NOT_DUE, credential="other"), UNREADABLE):
         reporter.record(outcome)
