@@ -203,7 +203,7 @@ def test_a_step_that_fails_ends_no_hold_for_it_may_have_been_decided_on_before(
 ) -> None:
     for outcome in (UNREADABLE, FAILED, DRIFTED):
         reporter.record(outcome)
-    assert [event["tags"]["reason"] for event in sentry.events] == ["drifted", "failed"]
+    assert [event["tags"]["reason"] for event in sentry.events] == ["unreadable", "failed"]
 
 
 def test_a_decision_about_one_credential_ends_no_hold_of_another(reporter: Reporter, sentry: Sink) -> None:
