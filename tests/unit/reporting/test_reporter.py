@@ -201,7 +201,7 @@ def test_a_hold_that_ended_and_begins_again_is_news(reporter: Reporter, sentry: 
 def test_a_step_that_fails_ends_no_hold_for_it_may_have_been_decided_on_before(
     reporter: Reporter, sentry: Sink
 ) -> None:
-    for outcome in (UNREADABLE, FAILED, DRIFTED):
+    for outcome in (UNREADABLE, FAILED, UNREADABLE):
         reporter.record(outcome)
     assert [event["tags"]["reason"] for event in sentry.events] == ["unreadable", "failed"]
 
