@@ -39,11 +39,10 @@ def plan_revocations(facts: AccountFacts, now: datetime) -> Plan:
 
 def _unless_served_elsewhere(verdict: Step | Hold, facts: AccountFacts) -> Step | Hold:
     """Return a hold when another credential's path serves that token: its services would be rejected."""
-    readers = [one for one in facts.credentials if one.credential.name != verdict.credential]
     if isinstance(verdict, Hold) or verdict.action is not Action.REVOKE:
         return verdict
-    reader = next((one for one in readers if one.served_token_id == verdict.token_id), None)
-    if reader is None:
+    reader = next((one for one in facts.credentials if one.served_token_id == verdict.token_id), None)
+    if reader is None or reader.credential.name == verdict.credential:
         return verdict
     sentence = (
         f"{verdict.label} is to be revoked, but somebody put it at {reader.location} (credential "
