@@ -12,7 +12,7 @@ from worker.cli.exits import ATTENTION, OK, USAGE
 from worker.cli.output import console, mark, print_json, table
 from worker.cli.runtime import Runtime
 from worker.models import Severity
-from worker.policy.steps import Hold, Order, Outcome, Plan, Result, Step
+from worker.policy.steps import Hold, Order, Outcome, Plan, Reason, Result, Step
 from worker.wiring import Container
 
 _STEPS: TypeAdapter[tuple[Step, ...]] = TypeAdapter(tuple[Step, ...])
@@ -55,6 +55,7 @@ def carry_out(
     dry_run: bool,
     warning: str | None = None,
     yes: bool = True,
+    done_already: Reason | None = None,
 ) -> NoReturn:
     """Show the plan (`dry_run`), or ask when there is a warning, act, show the outcomes, and end with the exit code.
 
@@ -66,6 +67,7 @@ def carry_out(
         dry_run: only show the plan.
         warning: what a person must agree to first, a sentence.
         yes: they already have.
+        done_already: the reason of a hold that says that what is asked for was done before.
     """
     with runtime.build(runtime.load()) as container:
         if dry_run:
@@ -77,7 +79,7 @@ def carry_out(
             if not planned.steps:
                 # What was refused a moment ago may be possible now, and nobody has agreed to that.
                 print_json({"outcomes": [], **plan_as_json(planned)}) if as_json else print_plan(planned)
-                end(attention=True)
+                end(attention=any(hold.reason is not done_already for hold in planned.holds))
             _ask(warning)
         outcomes = act(container)
     if as_json:

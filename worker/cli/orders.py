@@ -229,6 +229,7 @@ def retire(runtime: Runtime, name: str, why: str, *, yes: bool, dry_run: bool, a
         as_json=as_json,
         dry_run=dry_run,
         yes=yes,
+        done_already=Reason.RETIRED,
         warning=(
             f"{name} ends for good: its tokens are revoked, its path serves nothing, its secrets are destroyed. "
             f"Services that still use it are rejected."
