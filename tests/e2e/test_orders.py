@@ -61,6 +61,8 @@ def ordered(system: System, *argv: str) -> Seen:
     """Give the order, let sweeps follow and the trader read what is served; return what is there then."""
     code, _ = system.rotator(*argv, "--reason", "drill")
     system.wait_for_sweeps(3)
+    if argv[0] != "retire":
+        until(lambda: current(system) is not None, RESUME_SECONDS, "a current token")
     served = current(system)
     if served is not None:
         until(lambda: reads(system, served), RESUME_SECONDS, "the trader with what is served")

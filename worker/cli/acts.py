@@ -86,7 +86,15 @@ def carry_out(
         print_json({"outcomes": outcomes_as_json(outcomes)})
     else:
         print_outcomes(outcomes)
-    end(attention=not outcomes or any(one.result is not Result.DONE for one in outcomes))
+    end(attention=not is_done(outcomes, done_already))
+
+
+def is_done(outcomes: Iterable[Outcome], done_already: Reason | None = None) -> bool:
+    """Whether an order was carried out: here, by a sweep that was faster (a race that was lost), or long ago."""
+    told = tuple(outcomes)
+    rest = {one.reason for one in told if one.result is not Result.DONE}
+    some_done = any(one.result is Result.DONE for one in told)
+    return bool(told) and rest <= ({Reason.SUPERSEDED_BY_OTHER, done_already} if some_done else {done_already})
 
 
 def _ask(warning: str) -> None:

@@ -93,7 +93,7 @@ def rotate(
         _rotate_compromised(runtime, name, why, yes=yes, dry_run=dry_run, as_json=as_json)
         return
     with runtime.build(runtime.load()) as container:
-        requested_at = container.engine.request_time()
+        requested_at = container.engine.request_time(name)
         if dry_run:
             _show_rotation(container, name, requested_at, as_json=as_json)
         outcomes = _rotate(container, name, requested_at, why, seconds=timeout if wait else 0)

@@ -20,7 +20,7 @@ from worker.engine.revoking import revoke_account
 from worker.engine.rotating import Rotation
 from worker.engine.world import Recorder, World
 from worker.errors import RotatorError
-from worker.models import Severity
+from worker.models import PathLocation, Severity
 from worker.policy.facts import CredentialFacts
 from worker.policy.observation import observed
 from worker.policy.plan import plan_flags, plan_revocations, plan_rotation
@@ -31,6 +31,7 @@ from worker.snapshot import Gatherer
 __all__ = ["Engine", "random_rotation_id"]
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+_WHOLE_SECOND = timedelta(seconds=1)
 _MOST_PASSES = 4
 """Roll forward or abandon, then rotate if still due, then look once more: a run that needs more is going in circles."""
 
@@ -72,15 +73,25 @@ class Engine:
         self._jitter = jitter
         self._stopping = stopping
 
-    def request_time(self) -> datetime:
+    def request_time(self, credential: str) -> datetime:
         """Return the moment of a request that is made now, on Vault's clock, which promotions are stamped with.
 
-        On ours when Vault's cannot be read: then a request may be satisfied a little early or late.
+        It is later than the promotion of the token that is current now: Vault tells whole seconds, and a rotation that
+        ended within this one was not asked for by this request. When Vault cannot be read our own clock is used.
+
+        Raises UnknownNameError when no such credential is configured.
         """
+        settings = self._gatherer.settings_of(credential)
         try:
-            return self._journals.server_time()
+            now = self._journals.server_time()
+            found = self._journals.read(PathLocation(settings.mount, settings.path))
         except RotatorError:
             return self._clock.now()
+        current = found.journal.current if found else None
+        promoted_at = current.promoted_at if current else None
+        if promoted_at is None or promoted_at < now or promoted_at - now > _WHOLE_SECOND:
+            return now
+        return promoted_at + timedelta(microseconds=1)
 
     def rotate(
         self,
@@ -102,7 +113,7 @@ class Engine:
             What happened, in order. Raises UnknownNameError when no such credential is configured.
         """
         if requested and requested_at is None:
-            requested_at = self.request_time()
+            requested_at = self.request_time(credential)
         settings = self._gatherer.settings_of(credential)
         recorder = Recorder(self._outcomes, self._clock, order)
         with self._leases.hold(f"rotate:{credential}", settings.policy.derive_deadline) as held:

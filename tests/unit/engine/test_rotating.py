@@ -112,6 +112,21 @@ def test_a_request_rotates_a_young_credential_once(world: Harness) -> None:
     assert len(world.exchange.issued) == 2
 
 
+def test_a_request_right_after_a_rotation_is_not_satisfied_by_it(world: Harness) -> None:
+    world.engine.rotate("mm")
+    world.engine.rotate("mm", requested=True)
+    assert len(world.exchange.issued) == 2
+
+
+def test_a_request_that_is_repeated_as_of_its_own_time_is_satisfied_by_what_it_did(world: Harness) -> None:
+    world.engine.rotate("mm")
+    asked = world.engine.request_time("mm")
+    world.clock.advance(timedelta(seconds=1))
+    world.engine.rotate("mm", requested_at=asked)
+    world.engine.rotate("mm", requested_at=asked)
+    assert len(world.exchange.issued) == 2
+
+
 def test_a_request_that_finds_an_open_intent_is_satisfied_by_finishing_it(due: Harness) -> None:
     due.exchange.fail_next("list_as", ExchangeUnavailableError("away"))
     due.engine.rotate("mm")
