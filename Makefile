@@ -1,6 +1,6 @@
 # `make demo` shows the rotator at work; `make test` checks everything. Both set up what they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo chaos soak test lint unit lock clean
+.PHONY: help setup demo chaos soak simulate test lint unit lock clean
 
 # The first of these that runs: a version manager's shim may be on the path and still answer "not installed".
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do $$p -c '' 2>/dev/null && echo $$p && break; done)
@@ -10,7 +10,7 @@ DEMO_SECONDS ?= 60
 ARGS ?=
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 setup: ## the virtual environment, installed from requirements.lock
 	@$(PYTHON) deploy/setup_venv.py $(VENV)
@@ -23,6 +23,9 @@ chaos: setup ## every remote call of a rotation struck in every way (ARGS="--qui
 
 soak: setup ## ten minutes in which something is killed, stopped, sealed, emptied or cut every few seconds
 	@$(BIN)/python -m sandbox.soak $(ARGS)
+
+simulate: setup ## a year of 208 credentials in virtual time (ARGS="--seed 2", "--days 60", "--picture FILE.svg")
+	@$(BIN)/python -m sandbox.simulation $(ARGS)
 
 lint: setup ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from config.environment import Environment
 from config.mistakes import did_you_mean, shown
-from config.policy_rules import Level, check_policy
+from config.policy_rules import Level, check_policy, read_level
 from config.schema import (
     MAX_LABEL_LENGTH,
     OTHER_SERVED_FIELDS,
@@ -19,6 +19,7 @@ from config.schema import (
     Account,
     Credential,
     FieldNames,
+    Guards,
     Policy,
     Scope,
     VaultLayout,
@@ -44,6 +45,7 @@ class AccountTable(BaseModel):
     api_url: str | None = None
     identity_token_env: str | None = None
     identity_token_file: Path | None = None
+    guards: Any = None
     policy: Any = None
 
 
@@ -90,17 +92,21 @@ def read_accounts(raw: object, place: Place, env: Environment, folder: Path) -> 
         folder: what relative file names in the TOML are relative to.
     """
     read: list[ReadAccount] = []
-    for table, at in _entries(raw, place):
+    for table, at in entries(raw, place):
         elsewhere = dict.fromkeys(Policy.model_fields, "[accounts.policy]")
+        elsewhere |= dict.fromkeys(Guards.model_fields, "[accounts.guards]")
         account = read_table(AccountTable, table, at, elsewhere=elsewhere)
-        level = Level(at.at("policy"), read_table(Policy, account.model.policy, at.at("policy")))
+        guards = read_table(Guards, account.model.guards, at.at("guards")).model
+        level = read_level(account.model.policy, at.at("policy"))
         named = _check_name(account, at, taken=[one.name for one in read], what="account")
         api_url = _api_url(account, at, env)
         identity = _identity(account, at, env, folder)
         read.append(
             ReadAccount(
                 name=account.model.name,
-                account=_account(account.model.name, api_url, identity) if named and api_url and identity else None,
+                account=_account(account.model.name, api_url, identity, guards)
+                if named and api_url and identity
+                else None,
                 level=level,
             )
         )
@@ -112,7 +118,7 @@ def read_credentials(
 ) -> list[ReadCredential]:
     """Return every credential of the file, usable or not, having added every mistake."""
     read: list[ReadCredential] = []
-    for table, at in _entries(raw, place):
+    for table, at in entries(raw, place):
         elsewhere = dict.fromkeys(Policy.model_fields, "[credentials.policy]")
         entry = read_table(CredentialTable, table, at, elsewhere=elsewhere)
         name = entry.model.name
@@ -120,7 +126,7 @@ def read_credentials(
         fields = _fields(entry.model.fields, at.at("fields"))
         _check_scopes(entry, at)
         levels = [defaults, *_account_level(entry, at, accounts)]
-        levels.append(Level(at.at("policy"), read_table(Policy, entry.model.policy, at.at("policy"))))
+        levels.append(read_level(entry.model.policy, at.at("policy")))
         policy = check_policy(levels)
         location = _location(entry, at, vault)
         credential = None
@@ -139,7 +145,8 @@ def read_credentials(
     return read
 
 
-def _entries(raw: object, place: Place) -> Iterable[tuple[object, Place]]:
+def entries(raw: object, place: Place) -> Iterable[tuple[object, Place]]:
+    """Yield each table of a list of tables with its place, or nothing, with the mistake added, when it is none."""
     singular = place.key.rstrip("s")
     if not isinstance(raw, list):
         wrong = "is missing" if raw is None else f"{shown(raw)} is not a list of tables"
@@ -178,10 +185,10 @@ def _check_label(name: str, at: Place) -> bool:
     return False
 
 
-def _account(name: str, api_url: str, identity: SecretStr | Path) -> Account:
+def _account(name: str, api_url: str, identity: SecretStr | Path, guards: Guards) -> Account:
     if isinstance(identity, Path):
-        return Account(name=name, api_url=api_url, identity_token_file=identity)
-    return Account(name=name, api_url=api_url, identity_token=identity)
+        return Account(name=name, api_url=api_url, identity_token_file=identity, guards=guards)
+    return Account(name=name, api_url=api_url, identity_token=identity, guards=guards)
 
 
 def _api_url(account: Table[AccountTable], at: Place, env: Environment) -> str | None:

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from config.calendars import check_cron, check_timezone, longest_gap
 from config.durations import format_duration
+from config.mistakes import shown
 from config.schema import Policy
-from config.tables import Place, Table
+from config.tables import Place, Table, read_table
 
 EXCHANGE_SIGNATURE_WINDOW = timedelta(seconds=30)
 """How far a signature's timestamp may be off before the exchange refuses it."""
@@ -39,28 +41,39 @@ class Rule:
 RULES: Sequence[Rule] = (
     Rule(
         ("grace", "rotation_period"),
-        lambda p: p.grace < p.rotation_period,
+        lambda p: p.grace < p.nominal_period,
         "grace must be shorter than rotation_period, or superseded tokens pile up",
     ),
     Rule(
         ("max_age", "rotation_period"),
-        lambda p: p.max_age >= p.rotation_period,
+        lambda p: p.rotation_period is None or p.max_age >= p.rotation_period,
         "max_age must be at least rotation_period, or every token is overdue before it is due",
     ),
     Rule(
+        ("max_age", "rotation_schedule"),
+        lambda p: p.rotation_schedule is None or p.max_age >= longest_gap(p.rotation_schedule, p.rotation_timezone),
+        "max_age must be at least the longest time between two scheduled ones, or tokens are overdue before they are "
+        "due",
+    ),
+    Rule(
+        ("rotation_window",),
+        lambda p: p.rotation_window is None or p.rotation_schedule is not None,
+        "rotation_window needs a rotation_schedule: it says how long after a scheduled time a rotation may start",
+    ),
+    Rule(
         ("max_overlap", "rotation_period"),
-        lambda p: p.max_overlap < p.rotation_period,
+        lambda p: p.max_overlap < p.nominal_period,
         "max_overlap must be shorter than rotation_period, or superseded tokens pile up",
     ),
     Rule(
         ("max_overlap", "grace"),
         # A grace beyond the period is told by the first rule already.
-        lambda p: p.max_overlap >= p.grace or p.grace >= p.rotation_period,
+        lambda p: p.max_overlap >= p.grace or p.grace >= p.nominal_period,
         "max_overlap must be at least grace, since nothing is revoked before grace is over",
     ),
     Rule(
         ("quiet_period", "lastused_lag", "rotation_period"),
-        lambda p: p.quiet_period + p.lastused_lag < p.rotation_period,
+        lambda p: p.quiet_period + p.lastused_lag < p.nominal_period,
         "quiet_period and lastused_lag together must be shorter than rotation_period, or none is seen quiet in time",
     ),
     Rule(
@@ -76,11 +89,44 @@ RULES: Sequence[Rule] = (
 )
 
 
+# Not the time zone: it says where people are, whatever rotates by the clock.
+_OF_SCHEDULE = ("rotation_schedule", "rotation_window")
+
+
+def read_level(raw: object, place: Place) -> Level:
+    """Return one `policy` table as far as it can be read, having added every mistake that is in it alone."""
+    table = read_table(Policy, raw, place)
+    bad, given = set[str](), table.given
+    if "rotation_period" in given and "rotation_schedule" in given:
+        place.at("rotation_schedule").add("is set beside rotation_period", "Keep one of the two")
+        bad |= {"rotation_period", "rotation_schedule"}
+    schedule, timezone = given.get("rotation_schedule"), given.get("rotation_timezone")
+    if schedule is not None and not check_cron(schedule, place.at("rotation_schedule")):
+        bad.add("rotation_schedule")
+    if timezone is not None and not check_timezone(timezone, place.at("rotation_timezone")):
+        bad.add("rotation_timezone")
+    bad |= table.bad
+    if not bad.isdisjoint({"rotation_schedule", "rotation_timezone"}):
+        # How far rotations are apart is unknown then, and whether there is a schedule.
+        bad |= {"rotation_period", "rotation_schedule", "rotation_window"}
+    kept = {key: value for key, value in given.items() if key not in bad}
+    return Level(place, Table(table.model, kept, frozenset(bad)))
+
+
 def merge(levels: Sequence[Level]) -> Policy:
-    """Return the policy in force: a later level overrides an earlier one, key by key."""
+    """Return the policy in force: a later level overrides an earlier one, key by key.
+
+    A level that sets a schedule takes the place of an earlier level's period, and the other way round.
+    """
     given: dict[str, Any] = {}
     for level in levels:
-        given.update(_given(level))
+        here = _given(level)
+        if "rotation_schedule" in here:
+            given["rotation_period"] = None
+        if "rotation_period" in here:
+            for key in _OF_SCHEDULE:
+                given.pop(key, None)
+        given.update(here)
     return Policy(**given)
 
 
@@ -99,12 +145,21 @@ def check_policy(levels: Sequence[Level]) -> Policy:
 
 
 def _blame(rule: Rule, levels: Sequence[Level], policy: Policy) -> None:
+    fields, right = rule.fields, rule.right
+    if policy.rotation_period is None:
+        # By schedule only max_age bounds how far rotations are apart, so that is what the others are compared with.
+        fields = tuple("max_age" if name == "rotation_period" else name for name in fields)
+        right = right.replace("rotation_period", "max_age")
     for level in reversed(levels):
-        for field in rule.fields:
+        for field in fields:
             if field in _given(level):
-                values = ", ".join(f"{name} is {format_duration(getattr(policy, name))}" for name in rule.fields)
-                level.place.at(field).add(values, rule.right)
+                level.place.at(field).add(", ".join(f"{name} is {_shown(policy, name)}" for name in fields), right)
                 return
+
+
+def _shown(policy: Policy, field: str) -> str:
+    value = getattr(policy, field)
+    return format_duration(value) if isinstance(value, timedelta) else shown(value)
 
 
 def _given(level: Level) -> Mapping[str, Any]:

@@ -7,8 +7,9 @@ lists every key with its default and unit.
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
 from config.durations import Duration, DurationOrZero
 
@@ -34,20 +35,35 @@ class _Frozen(BaseModel):
 class Policy(_Frozen):
     """When a credential's tokens are rotated, revoked and flagged. Levels: defaults, account, credential."""
 
-    rotation_period: Duration = timedelta(days=7)
+    rotation_period: Duration | None = timedelta(days=7)
+    rotation_schedule: str | None = None
+    rotation_timezone: str = "UTC"
+    rotation_window: Duration | None = None
+    spread: float = Field(default=0.1, ge=0, le=0.5, strict=True)
     max_age: Duration = timedelta(days=14)
     grace: Duration = timedelta(hours=24)
     quiet_period: DurationOrZero = timedelta(hours=1)
     max_overlap: Duration = timedelta(days=3)
+    require_adoption: bool = Field(default=True, strict=True)
+    on_overlap: Literal["wait", "revoke"] = "wait"
     lastused_lag: DurationOrZero = timedelta(minutes=15)
     stale_after: Duration = timedelta(days=14)
+    stale_for: Duration = timedelta(days=7)
     unused_after: Duration = timedelta(days=2)
+    on_stale: Literal["flag", "revoke"] = "flag"
+    freeze_sight: Duration = timedelta(days=14)
+    pause_limit: Duration = timedelta(days=1)
     derive_deadline: Duration = timedelta(minutes=2)
     verify_deadline: Duration = timedelta(seconds=30)
     max_clock_skew: Duration = timedelta(seconds=30)
     backoff_base: Duration = timedelta(minutes=1)
     backoff_cap: Duration = timedelta(hours=6)
     park_after: int = Field(default=5, ge=1)
+
+    @property
+    def nominal_period(self) -> timedelta:
+        """How far rotations are apart: `rotation_period`; by schedule nobody can say, and only `max_age` bounds it."""
+        return self.rotation_period or self.max_age
 
 
 OTHER_SERVED_FIELDS = frozenset(
@@ -78,6 +94,32 @@ class Credential(_Frozen):
     policy: Policy = Policy()
 
 
+class Guards(_Frozen):
+    """What keeps a mistaken list or plan from doing harm to a whole account."""
+
+    max_revocations: int = Field(default=10, ge=1, strict=True)
+    max_revocations_share: float = Field(default=0.5, gt=0, le=1, strict=True)
+    shrink_limit: float = Field(default=0.5, gt=0, le=1, strict=True)
+    confirm_after: Duration = timedelta(minutes=5)
+    foreign: Literal["report", "alert"] = "report"
+
+
+class Freeze(_Frozen):
+    """An interval in which nothing is rotated or revoked, dated (`start` to `until`) or recurring.
+
+    A recurring one begins at each time of `schedule` (cron, in `timezone`) and lasts `duration`. It concerns the named
+    accounts, or all of them when none is named.
+    """
+
+    reason: str
+    start: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    schedule: str | None = None
+    timezone: str = "UTC"
+    duration: Duration | None = None
+    accounts: tuple[str, ...] = ()
+
+
 class Account(_Frozen):
     """One Limitless profile. Exactly one of the two identity sources is set."""
 
@@ -85,6 +127,7 @@ class Account(_Frozen):
     api_url: str = PRODUCTION_API_URL
     identity_token: SecretStr | None = None
     identity_token_file: Path | None = None
+    guards: Guards = Guards()
 
 
 class VaultLayout(_Frozen):
@@ -94,6 +137,7 @@ class VaultLayout(_Frozen):
     path_prefix: str = "limitless"
     journal_mount: str = "rotator"
     journal_prefix: str = "journal"
+    account_prefix: str = "account"
     max_versions: int = Field(default=20, ge=4, le=1000, strict=True)
 
 
@@ -127,6 +171,7 @@ class Settings(_Frozen):
     schedule: Schedule
     accounts: tuple[Account, ...]
     credentials: tuple[Credential, ...]
+    freezes: tuple[Freeze, ...] = ()
 
     def account(self, name: str) -> Account:
         """Return the account of that name, or raise KeyError."""
@@ -134,7 +179,10 @@ class Settings(_Frozen):
 
     def credential(self, name: str) -> Credential:
         """Return the credential of that name, or raise KeyError."""
-        return {credential.name: credential for credential in self.credentials}[name]
+        found = next((credential for credential in self.credentials if credential.name == name), None)
+        if found is None:
+            raise KeyError(name)
+        return found
 
     def credentials_of(self, account: str) -> tuple[Credential, ...]:
         """Return the credentials of that account in the file's order."""

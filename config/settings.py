@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict
 
 from config.entries import ReadAccount, read_accounts, read_credentials
 from config.environment import Environment, read_infrastructure
+from config.freezes import read_freezes
 from config.mistakes import Mistake, SettingsError
-from config.policy_rules import Level, check_policy
+from config.policy_rules import Level, check_policy, read_level
 from config.schema import Infrastructure, Policy, Schedule, Settings, VaultLayout
 from config.tables import Place, read_table
 from config.toml_file import read_toml
@@ -33,6 +34,7 @@ class _File(BaseModel):
     defaults: Any = None
     accounts: Any = None
     credentials: Any = None
+    freezes: Any = None
 
 
 def config_path(environ: Mapping[str, str]) -> Path:
@@ -76,14 +78,15 @@ def _assemble(
     vault = read_table(VaultLayout, file.vault, place.at("vault"))
     check_layout(vault.model, place.at("vault"))
     schedule = read_table(Schedule, file.schedule, place.at("schedule"))
-    defaults = Level(place.at("defaults"), read_table(Policy, file.defaults, place.at("defaults")))
+    defaults = read_level(file.defaults, place.at("defaults"))
     accounts = read_accounts(file.accounts, place.at("accounts"), env, folder)
     credentials = read_credentials(
         file.credentials, place.at("credentials"), accounts=accounts, defaults=defaults, vault=vault
     )
     _check_unused_levels(file.credentials, defaults, accounts)
     claims = [Claim(one.name, "/".join(one.location), one.place) for one in credentials if one.location]
-    check_collisions(claims, f"{vault.model.journal_mount}/{vault.model.journal_prefix}")
+    check_collisions(claims, vault.model)
+    freezes = read_freezes(file.freezes, place.at("freezes"), accounts=[one.name for one in accounts if one.name])
     if infrastructure is None or place.mistakes:
         return None
     return Settings(
@@ -92,6 +95,7 @@ def _assemble(
         schedule=schedule.model,
         accounts=tuple(one.account for one in accounts if one.account),
         credentials=tuple(one.credential for one in credentials if one.credential),
+        freezes=tuple(freezes),
     )
 
 

@@ -14,6 +14,8 @@ M = TypeVar("M", bound=BaseModel)
 
 _KINDS = {
     "string_type": ("is not a text", 'Write a text in quotes, such as "name"'),
+    "float_type": ("is not a number", "Write a number without quotes, such as 0.1"),
+    "bool_type": ("is neither true nor false", "Write true or false without quotes"),
     "int_type": ("is not a whole number", "Write a whole number without quotes"),
     "tuple_type": ("is not a list", 'Write a list, such as ["trading"]'),
     "dict_type": ("is not a table", 'Write a table, such as { key = "value" }'),
@@ -91,7 +93,7 @@ def _translate(error: ErrorDetails, model: type[BaseModel], place: Place, elsewh
             at.add("is not a known key", did_you_mean(key, known, otherwise=f"Known here: {', '.join(known)}"))
         case "mistake":
             at.add(context["wrong"], context["right"])
-        case "enum":
+        case "enum" | "literal_error":
             at.add(f"{shown(value)} does not exist", f"Known: {str(context['expected']).replace(' or ', ', ')}")
         case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal" as kind:
             limit = next(iter(context.values()))

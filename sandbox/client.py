@@ -125,6 +125,10 @@ class ControlClient:
             self._send("POST", f"/identity/{quote(profile, safe='')}", {"ttl": ttl.total_seconds()})["token"]
         )
 
+    def issue_dead_tokens(self, profile: str, *, count: int = 1) -> None:
+        """Let the next `count` tokens of that profile be issued and listed, but answer 401 to whatever they sign."""
+        self._send("PUT", f"/dead/{quote(profile, safe='')}", {"count": count})
+
     # --- ledgers
 
     def requests(

@@ -38,7 +38,7 @@ def needles(
         Needle("Vault's root token", root_token),
         Needle("Vault token of the status page", access.status_token),
         Needle("Vault secret id", access.secret_id, home("vault-secret-id")),
-        Needle("password of Redis", redis_password, home("redis-url")),
+        Needle("password of Redis", redis_password, frozenset(private.glob("redis-url*"))),
         *(
             Needle(f"Vault token of consumer {name}", value, home(f"consumer-{name}"))
             for name, value in access.consumer_tokens.items()

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
@@ -148,15 +149,24 @@ class EmbeddedRedis(_Server):
     Args:
         folder: its working folder (and home); the append-only file goes there.
         append_only: keep every write on disk, so that a restart or a kill loses (almost) nothing.
+        replica_of: the one whose data and password this one takes over, until it is promoted.
         log: what it prints is appended there.
     """
 
     name = "redis-server"
 
-    def __init__(self, *, folder: Path, append_only: bool = False, log: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        append_only: bool = False,
+        replica_of: "EmbeddedRedis | None" = None,
+        log: Path | None = None,
+    ) -> None:
         super().__init__(folder=folder, log=log)
         self._append_only = append_only
-        self._password = secrets.token_urlsafe(24)
+        self._primary = replica_of
+        self._password: str = replica_of._password if replica_of else secrets.token_urlsafe(24)
         self.port = free_port()
 
     @property
@@ -188,18 +198,32 @@ class EmbeddedRedis(_Server):
             "appendfsync everysec",
             "daemonize no",
         ]
+        if self._primary:
+            lines += [f"replicaof {LOCALHOST} {self._primary.port}", f"masterauth {self._password}"]
         # On stdin, because everybody can read a command line.
         self._spawn([str(redis_binary()), "-"], "\n".join((*lines, "")).encode())
         self._await(self._answers)
 
+    def in_step(self) -> bool:
+        """Whether this replica has everything that its primary had when it connected."""
+        with closing(self._client()) as client:
+            return bool(client.info("replication").get("master_link_status") == "up")
+
+    def promote(self) -> None:
+        """Make this replica a primary; from now on it may be written to, and a later start keeps it one."""
+        with closing(self._client()) as client:
+            client.replicaof("NO", "ONE")
+        self._primary = None
+
+    def _client(self) -> redis.Redis:
+        return redis.Redis.from_url(self.url, socket_timeout=1.0, retry=Retry(NoBackoff(), 0))
+
     def _answers(self) -> bool:
-        client = redis.Redis.from_url(self.url, socket_timeout=1.0, retry=Retry(NoBackoff(), 0))
-        try:
-            return bool(client.ping())
-        except redis.RedisError:
-            return False
-        finally:
-            client.close()
+        with closing(self._client()) as client:
+            try:
+                return bool(client.ping())
+            except redis.RedisError:
+                return False
 
 
 class EmbeddedVault(_Server):

@@ -39,6 +39,7 @@ def policy(name: str, layout: VaultLayout, *, consumer: PathLocation | None = No
     text = (POLICIES / f"{name}.hcl").read_text()
     text = re.sub(r'"trading/(\w+)/limitless/', rf'"{layout.mount}/\1/{layout.path_prefix}/', text)
     text = re.sub(r'"rotator/(\w+)/journal/', rf'"{layout.journal_mount}/\1/{layout.journal_prefix}/', text)
+    text = re.sub(r'"rotator/(\w+)/account/', rf'"{layout.journal_mount}/\1/{layout.account_prefix}/', text)
     if consumer:
         text = text.replace("CONSUMERS_MOUNT", consumer.mount).replace("CONSUMERS_PATH", consumer.path)
     return text

@@ -1,13 +1,15 @@
 """Facts for tests of pure decisions: one credential at a fixed noon, healthy unless a test says otherwise."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from pydantic import SecretStr
 
-from config.schema import Credential, Policy
+from config.schema import Account, Credential, Freeze, Policy
+from worker.account_ledger import AccountLedger, VersionedLedger
 from worker.journal import Intent, Journal, RecordState, StagedToken, TokenRecord, VerifyWindow, VersionedJournal
 from worker.models import ConsumersPath, ListedToken, PathContent, ServedDocument, TokenList
-from worker.policy.facts import AccountFacts, CredentialFacts
+from worker.policy.facts import AccountFacts, AccountState, CredentialFacts
 
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 MOUNT, PATH = "trading", "limitless/mm"
@@ -90,6 +92,10 @@ def path(content: PathContent, version: int = 0) -> ConsumersPath:
     return ConsumersPath(version, None, content)
 
 
+def state(ledger: AccountLedger | None = None, *freezes: Freeze) -> AccountState:
+    return AccountState(VersionedLedger(3, ledger or AccountLedger(account="main")), freezes)
+
+
 def facts(
     of_journal: Journal | None,
     at_path: ConsumersPath | None,
@@ -98,7 +104,7 @@ def facts(
     unreadable: str | None = None,
 ) -> CredentialFacts:
     versioned = VersionedJournal(7, of_journal) if of_journal else None
-    return CredentialFacts(credential(policy), versioned, at_path, unreadable)
+    return CredentialFacts(credential(policy), versioned, at_path, unreadable, None if unreadable else state())
 
 
 def listed(
@@ -118,9 +124,14 @@ def account(
     tokens: tuple[ListedToken, ...] | None = (),
     exchange_time: datetime | None = NOON,
     vault_time: datetime | None = NOON,
+    ledger: AccountLedger | None = None,
+    settings: Account | None = None,
 ) -> AccountFacts:
+    state_now = state(ledger)
+    credentials = tuple(one if one.unreadable else replace(one, state=state_now) for one in credentials)
     return AccountFacts(
-        account="main",
+        settings=settings or Account(name="main"),
+        state=state_now,
         tokens=None if tokens is None else TokenList(tokens, exchange_time),
         list_error="the exchange is away" if tokens is None else None,
         listed_at=NOON,

@@ -1,6 +1,6 @@
 """Frozen facts, as the adapters report them. No I/O; every time is timezone-aware UTC."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -24,10 +24,15 @@ class TokenList:
 
     tokens: tuple[ListedToken, ...]
     server_time: datetime | None
+    _by_id: dict[str, ListedToken] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Every ledger record of an account is looked up in its list at every sweep.
+        object.__setattr__(self, "_by_id", {token.token_id: token for token in reversed(self.tokens)})
 
     def by_id(self, token_id: str) -> ListedToken | None:
         """Return the token with that id, or None when it is not in the list."""
-        return next((token for token in self.tokens if token.token_id == token_id), None)
+        return self._by_id.get(token_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,7 @@ class PathContent(StrEnum):
 
     EMPTY = "empty"  # never written (version 0)
     TOMBSTONE = "tombstone"  # our fence on a path that had nothing to serve
-    DOCUMENT = "document"  # a served document of ours
+    DOCUMENT = "document"  # a served document: ours, or (without a label) one that people put there
     FOREIGN = "foreign"  # anything else: another hand's data, or a deleted or destroyed latest version
 
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
+from worker.account_ledger import AccountLedger, VersionedLedger
 from worker.journal import Journal, VersionedJournal
 from worker.models import (
     Capabilities,
@@ -115,6 +116,10 @@ class ConsumersStore(Protocol):
         """Write a document that serves nothing, to fence an empty path; raises as `write` does."""
         ...
 
+    def find(self, location: PathLocation, token_id: str) -> ServedDocument | None:
+        """Return the newest version there that serves that token, or None. Raises TransientError, PermanentError."""
+        ...
+
     def destroy_secret(self, location: PathLocation, token_id: str) -> tuple[int, ...]:
         """Destroy every version but the latest that holds that token; return the version numbers destroyed.
 
@@ -139,6 +144,21 @@ class JournalStore(Protocol):
 
     def server_time(self) -> datetime:
         """Return Vault's own clock (whole seconds), or raise TransientError."""
+        ...
+
+
+class AccountLedgers(Protocol):
+    """What is durable about whole accounts."""
+
+    def read(self, account: str) -> VersionedLedger:
+        """Return the account's ledger and its version; an empty one and 0 when there never was one.
+
+        Raises TransientError or PermanentError.
+        """
+        ...
+
+    def write(self, ledger: AccountLedger, *, cas: int) -> VersionedLedger:
+        """Write the ledger as the version after `cas`; raises as `JournalStore.write` does."""
         ...
 
 

@@ -1,141 +1,31 @@
-"""The read model: what an operator sees of accounts, credentials and tokens. No secret is in any of its types."""
+"""Builds the read model: what an operator sees, without any secret."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from config.schema import Policy
+from worker.account_ledger import Pause
 from worker.journal import Journal, RecordState, TokenRecord
-from worker.models import ListedToken, Severity, TokenList
-from worker.policy.facts import AccountFacts, CredentialFacts
+from worker.models import ListedToken, TokenList
+from worker.policy.due import judge_due
+from worker.policy.facts import AccountFacts, AccountState, CredentialFacts
+from worker.policy.guards import freezes_of, pause_of
 from worker.policy.steps import Hold, Plan, Reason
 from worker.policy.usage import used_by_others
-
-
-class TokenState(StrEnum):
-    """What a token is to us. DERIVING: it carries the open intent's label, and its answer is not in the journal yet."""
-
-    DERIVING = "deriving"
-    STAGED = "staged"
-    CURRENT = "current"
-    SUPERSEDED = "superseded"
-    REVOKING = "revoking"
-    ORPHAN = "orphan"
-    FOREIGN = "foreign"
-
-
-class _View(BaseModel):
-    # Durations are seconds in JSON.
-    model_config = ConfigDict(frozen=True, ser_json_timedelta="float")
-
-
-class TokenView(_View):
-    """One token. `listed` is None when the list could not be read; `grace_ends_at` is for superseded ones.
-
-    `last_used_at` is what the exchange says, `used_by_others_at` leaves out our own verify calls.
-    """
-
-    token_id: str
-    label: str | None
-    state: TokenState
-    listed: bool | None
-    created_at: datetime | None = None
-    last_used_at: datetime | None = None
-    used_by_others_at: datetime | None = None
-    grace_ends_at: datetime | None = None
-
-
-class IntentView(_View):
-    """The attempt under way."""
-
-    rotation_id: str
-    stage: Literal["deriving", "staged", "promoted"]
-    reason: str
-    opened_at: datetime
-
-
-class StaleView(_View):
-    """The stale verdict that was announced."""
-
-    kind: Literal["stale", "unused"]
-    since: datetime
-
-
-class HoldView(_View):
-    """Something that is deliberately not done now, and why."""
-
-    severity: Severity
-    reason: Reason
-    sentence: str
-    token_id: str | None = None
-
-
-class _Watched(_View):
-    holds: tuple[HoldView, ...] = ()
-
-    @property
-    def alerts(self) -> tuple[HoldView, ...]:
-        """The holds that a person should look at."""
-        return tuple(hold for hold in self.holds if hold.severity is not Severity.INFO)
-
-
-class CredentialView(_Watched):
-    """One credential: its current token's age against its period, all its tokens, and what is the matter with it.
-
-    `age` and `due_at` are None before the first token (then it is due now) and when the journal cannot be read.
-    """
-
-    name: str
-    account: str
-    path: str
-    rotation_period: timedelta
-    max_age: timedelta
-    age: timedelta | None = None
-    promoted_at: datetime | None = None
-    due_at: datetime | None = None
-    current_token_id: str | None = None
-    tokens: tuple[TokenView, ...] = ()
-    intent: IntentView | None = None
-    stale: StaleView | None = None
-    failures: int = 0
-    unreadable: str | None = None
-
-    @property
-    def needs_attention(self) -> bool:
-        """Whether anything about it is abnormal."""
-        orphans = any(token.state is TokenState.ORPHAN for token in self.tokens)
-        overdue = self.age is not None and self.age > self.max_age
-        return bool(self.alerts or self.stale or self.failures or orphans or overdue or self.unreadable)
-
-
-class AccountView(_Watched):
-    """One account: whether its list could be read, how many tokens live there, and which of them are not ours."""
-
-    name: str
-    list_error: str | None
-    live_tokens: int | None
-    foreign: tuple[TokenView, ...] = ()
-
-    @property
-    def needs_attention(self) -> bool:
-        """Whether anything about it is abnormal."""
-        return bool(self.list_error or self.alerts)
-
-
-class Report(_View):
-    """Everything, at one moment."""
-
-    at: datetime
-    accounts: tuple[AccountView, ...]
-    credentials: tuple[CredentialView, ...]
-
-    @property
-    def needs_attention(self) -> bool:
-        """Whether a person should look."""
-        return any(one.needs_attention for one in self.accounts) or any(one.needs_attention for one in self.credentials)
+from worker.views import (
+    AccountView,
+    CredentialView,
+    FlagView,
+    FreezeView,
+    HoldView,
+    IntentView,
+    PauseView,
+    Report,
+    StaleView,
+    TokenState,
+    TokenView,
+)
 
 
 def build_report(facts: Sequence[AccountFacts], plans: Iterable[Plan], now: datetime) -> Report:
@@ -149,14 +39,14 @@ def build_report(facts: Sequence[AccountFacts], plans: Iterable[Plan], now: date
     holds = [hold for plan in plans for hold in plan.holds]
     return Report(
         at=now,
-        accounts=tuple(_account(one, holds) for one in facts),
+        accounts=tuple(_account(one, holds, now) for one in facts),
         credentials=tuple(
             _credential(one, account.tokens, holds, now) for account in facts for one in account.credentials
         ),
     )
 
 
-def _account(facts: AccountFacts, holds: Iterable[Hold]) -> AccountView:
+def _account(facts: AccountFacts, holds: Iterable[Hold], now: datetime) -> AccountView:
     journals = [one.ledger for one in facts.credentials if one.ledger is not None]
     readable = not any(one.unreadable for one in facts.credentials)
     tokens = facts.tokens.tokens if facts.tokens else ()
@@ -165,6 +55,10 @@ def _account(facts: AccountFacts, holds: Iterable[Hold]) -> AccountView:
     return AccountView(
         name=facts.account,
         list_error=facts.list_error,
+        state_error=facts.state_error,
+        pauses=tuple(_pauses(facts, now)),
+        freezes=tuple(_freezes(facts, now)),
+        flags=_flags(facts.state, {"", *facts.unconfigured}),
         live_tokens=len(tokens) if facts.tokens else None,
         foreign=tuple(_listed_view(token, TokenState.FOREIGN) for token in foreign),
         # What is foreign is listed already.
@@ -186,24 +80,67 @@ def _credential(
 ) -> CredentialView:
     settings, journal, current = facts.credential, facts.ledger, facts.current
     promoted_at = current.promoted_at if current else None
-    flag = journal.stale_flag if journal else None
+    flags = _flags(facts.state, {facts.credential.name})
+    pause = pause_of(facts.state.ledger, settings.name, now) if facts.state else None
+    stale = next((one for one in flags if one.kind in {Reason.STALE, Reason.UNUSED}), None)
     return CredentialView(
         name=settings.name,
         account=settings.account,
         path=f"{settings.mount}/{settings.path}",
         rotation_period=settings.policy.rotation_period,
+        rotation_schedule=settings.policy.rotation_schedule,
         max_age=settings.policy.max_age,
         age=now - promoted_at if promoted_at else None,
         promoted_at=promoted_at,
-        due_at=promoted_at + settings.policy.rotation_period if promoted_at else None,
+        due_at=judge_due(settings.name, settings.policy, promoted_at, now).next_at if promoted_at else None,
         current_token_id=current.token_id if current else None,
         tokens=tuple(_tokens(facts, journal, tokens)) if journal else (),
         intent=_intent(facts),
-        stale=StaleView(kind=flag.kind, since=flag.since) if flag else None,
-        failures=journal.failures.count if journal else 0,
+        stale=StaleView(kind=stale.kind, since=stale.since) if stale else None,
+        flags=flags,
+        pause=_pause_view(pause) if pause else None,
+        retired_at=journal.retired_at if journal else None,
+        emergency_at=journal.emergency_at if journal else None,
+        failures=journal.failures.attempts if journal else 0,
         unreadable=facts.unreadable,
         holds=_holds(holds, settings.account, settings.name),
     )
+
+
+def _flags(state: AccountState | None, names: Container[str]) -> tuple[FlagView, ...]:
+    return tuple(
+        FlagView(
+            kind=flag.kind,
+            since=flag.since,
+            severity=flag.severity,
+            credential=flag.credential or None,
+            token_id=flag.token_id,
+            sentence=flag.sentence,
+            evidence=flag.evidence,
+        )
+        for flag in (state.ledger.flags if state else ())
+        if flag.credential in names
+    )
+
+
+def _pauses(facts: AccountFacts, now: datetime) -> Iterator[PauseView]:
+    for pause in facts.state.ledger.pauses if facts.state else ():
+        if pause.until is None or now < pause.until:
+            yield _pause_view(pause)
+
+
+def _pause_view(pause: Pause) -> PauseView:
+    return PauseView(
+        credential=pause.credential, since=pause.since, until=pause.until, by=pause.by, reason=pause.reason
+    )
+
+
+def _freezes(facts: AccountFacts, now: datetime) -> Iterator[FreezeView]:
+    if facts.state is None:
+        return
+    sight = max((one.credential.policy.freeze_sight for one in facts.credentials), default=timedelta())
+    for freeze in freezes_of(facts.account, facts.state.freezes, facts.state.ledger, now, sight):
+        yield FreezeView(start=freeze.start, until=freeze.until, reason=freeze.reason, in_force=freeze.start <= now)
 
 
 def _intent(facts: CredentialFacts) -> IntentView | None:

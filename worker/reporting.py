@@ -11,7 +11,8 @@ import sentry_sdk
 import structlog
 
 from worker.models import Severity
-from worker.policy.steps import Outcome, Reason, Result
+from worker.policy.steps import Action, Outcome, Reason, Result
+from worker.policy.verdict import ANNOUNCED
 from worker.ports import Clock
 
 REMIND_AFTER = timedelta(hours=1)
@@ -21,9 +22,8 @@ _ACT = 3
 """How many parts of a key in `_told` name the act: account, credential, action."""
 
 _log = structlog.get_logger(__name__)
-_USE = frozenset({Reason.STALE, Reason.UNUSED})
-_HANDS_OFF = frozenset({Reason.UNREADABLE, Reason.DRIFTED, Reason.JOURNAL_BEHIND, Reason.MOVED, Reason.NOT_ADOPTED})
-"""Holds in front of every other decision about a credential: any decision shows that they are over."""
+_HANDS_OFF = frozenset({Reason.UNREADABLE})
+"""Told holds in front of every other decision about a credential: any decision shows that they are over."""
 _LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, None: logging.INFO}
 
 
@@ -65,6 +65,8 @@ class Reporter:
     def _note_what_is_over(self, outcome: Outcome) -> None:
         if not outcome.credential or outcome.reason in _HANDS_OFF or outcome.reason is Reason.LEASE_HELD:
             return
+        if outcome.result is Result.FAILED:
+            return  # a step that fails was decided on earlier, maybe before the hold began
         over = {fingerprint(replace(outcome, reason=reason)) for reason in _HANDS_OFF}
         with self._lock:
             self._told = {one: at for one, at in self._told.items() if one[_ACT:] not in over}
@@ -107,16 +109,15 @@ def alert_level(outcome: Outcome) -> Literal["error", "warning"] | None:
 
 
 def fingerprint(outcome: Outcome) -> tuple[str, ...]:
-    """Return what makes two outcomes the same problem: the token for stale flags, else credential and reason."""
-    if outcome.reason in _USE:
-        return ("rotator", "use", outcome.account, outcome.credential, outcome.token_id or "")
-    if outcome.reason is Reason.FOREIGN:
-        return ("rotator", outcome.reason, outcome.account, outcome.credential, outcome.token_id or "")
+    """Return what makes two outcomes the same problem: credential and reason, and the token for a verdict."""
+    if outcome.action in {Action.FLAG, Action.UNFLAG}:
+        return ("rotator", "verdict", outcome.reason, outcome.account, outcome.credential, outcome.token_id or "")
     return ("rotator", outcome.reason, outcome.account, outcome.credential)
 
 
 def _is_routine(outcome: Outcome) -> bool:
-    return outcome.result is Result.HELD and outcome.severity is Severity.INFO
+    """Whether nobody needs to be told: an ordinary wait, or one that a verdict tells once for as long as it lasts."""
+    return outcome.result is Result.HELD and (outcome.severity is Severity.INFO or outcome.reason in ANNOUNCED)
 
 
 def _write_line(outcome: Outcome) -> None:
@@ -145,4 +146,6 @@ def _alert(outcome: Outcome) -> None:
             scope.set_tag("rotation_id", outcome.rotation_id)
         if outcome.token_id:
             scope.set_tag("token_id", outcome.token_id)
+        if outcome.evidence:
+            scope.set_context("evidence", dict(outcome.evidence))
         scope.capture_message(outcome.sentence, level=alert_level(outcome))

@@ -6,12 +6,19 @@ fact ("unreadable, because ..."), never an assumption.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from config.schema import Credential, Settings
 from worker.errors import RotatorError, UnknownNameError
 from worker.models import PathLocation, TokenList
-from worker.policy.facts import AccountFacts, CredentialFacts
-from worker.ports import Clock, ConsumersStore, Exchange, JournalStore
+from worker.policy.facts import AccountFacts, AccountState, CredentialFacts
+from worker.policy.safety import ANOTHER_HAND, hands_off
+from worker.policy.steps import Reason
+from worker.ports import AccountLedgers, Clock, ConsumersStore, Exchange, JournalStore
+
+_MOST_READS = 2
+_MAY_BE_TORN = ANOTHER_HAND | {Reason.JOURNAL_BEHIND}
+"""What a journal and a path look like, too, when somebody rotated or retired the credential between the two reads."""
 
 
 class Gatherer:
@@ -24,12 +31,14 @@ class Gatherer:
         exchanges: Mapping[str, Exchange],
         consumers: ConsumersStore,
         journals: JournalStore,
+        accounts: AccountLedgers,
         clock: Clock,
     ) -> None:
         self._settings = settings
         self._exchanges = exchanges
         self._consumers = consumers
         self._journals = journals
+        self._accounts = accounts
         self._clock = clock
 
     def settings_of(self, name: str) -> Credential:
@@ -42,7 +51,14 @@ class Gatherer:
 
     def credential(self, name: str) -> CredentialFacts:
         """Return the facts of one credential; raises UnknownNameError alone."""
-        return self._read(self.settings_of(name))
+        credential = self.settings_of(name)
+        state, error = self._state(credential.account)
+        return self._read(credential, state, error)
+
+    def elsewhere(self, account: str) -> tuple[CredentialFacts, ...]:
+        """Return the facts of every credential of the other accounts."""
+        others = (one.name for one in self._settings.credentials if one.account != account)
+        return tuple(self.credential(name) for name in others)
 
     def account(self, name: str) -> AccountFacts:
         """Return the facts of one account and all its credentials; raises UnknownNameError alone."""
@@ -61,21 +77,36 @@ class Gatherer:
         except RotatorError:
             vault_time = None
         vault_read_at = self._clock.now()
+        state, state_error = self._state(name)
         return AccountFacts(
-            account=name,
+            settings=self._settings.account(name),
             tokens=tokens,
             list_error=list_error,
             listed_at=listed_at,
             vault_time=vault_time,
             vault_read_at=vault_read_at,
-            credentials=tuple(self._read(one) for one in self._settings.credentials_of(name)),
+            credentials=tuple(self._read(one, state, state_error) for one in self._settings.credentials_of(name)),
+            state=state,
+            state_error=state_error,
         )
 
-    def _read(self, credential: Credential) -> CredentialFacts:
-        location = PathLocation(credential.mount, credential.path)
+    def _state(self, account: str) -> tuple[AccountState | None, str | None]:
         try:
-            journal = self._journals.read(location)
-            path = self._consumers.read(location)
+            return AccountState(self._accounts.read(account), self._settings.freezes), None
+        except RotatorError as error:
+            return None, str(error)
+
+    def _read(self, credential: Credential, state: AccountState | None, error_of_state: str | None) -> CredentialFacts:
+        if state is None:
+            return CredentialFacts(credential, None, None, unreadable=error_of_state)
+        location = PathLocation(credential.mount, credential.path)
+        facts = CredentialFacts(credential, None, None, state=state)
+        try:
+            for _ in range(_MOST_READS):
+                facts = replace(facts, journal=self._journals.read(location), path=self._consumers.read(location))
+                hold = hands_off(facts)
+                if hold is None or hold.reason not in _MAY_BE_TORN:
+                    break
         except RotatorError as error:
             return CredentialFacts(credential, None, None, unreadable=str(error))
-        return CredentialFacts(credential, journal, path)
+        return facts

@@ -55,6 +55,7 @@ def build_container(
             exchanges=exchanges,
             consumers=vault.consumers,
             journals=vault.journals,
+            accounts=vault.accounts,
             clock=clock,
         )
         engine = Engine(
@@ -63,6 +64,7 @@ def build_container(
             exchanges=exchanges,
             consumers=vault.consumers,
             journals=vault.journals,
+            accounts=vault.accounts,
             leases=RedisLeases(client=redis, clock=clock),
             outcomes=Reporter(events=events, clock=clock),
             clock=clock,

@@ -11,8 +11,8 @@
 #   APPROLE_TTL      how long a token lives that the worker logs in for (default: 20m; it logs in again by itself)
 #   CONSUMER_PATHS   for each of these paths below the consumers' mount, a policy limitless-consumer-<last part> for
 #                    the service that reads it, for instance "limitless/market-maker limitless/hedger"
-#   CONSUMERS_MOUNT, CONSUMERS_PREFIX, JOURNAL_MOUNT, JOURNAL_PREFIX
-#                    as [vault] in rotator.toml names them (default: trading, limitless, rotator, journal)
+#   CONSUMERS_MOUNT, CONSUMERS_PREFIX, JOURNAL_MOUNT, JOURNAL_PREFIX, ACCOUNT_PREFIX
+#                    as [vault] in rotator.toml names them (default: trading, limitless, rotator, journal, account)
 #   VAULT_CLI        the client (default: vault; bao works as well)
 set -eu
 umask 077
@@ -25,6 +25,7 @@ mount=${CONSUMERS_MOUNT:-trading}
 prefix=${CONSUMERS_PREFIX:-limitless}
 journal_mount=${JOURNAL_MOUNT:-rotator}
 journal_prefix=${JOURNAL_PREFIX:-journal}
+account_prefix=${ACCOUNT_PREFIX:-account}
 
 say() { echo "setup: $*"; }
 fail() {
@@ -51,6 +52,7 @@ kv2() {
 policy() {
     sed -e "s|\"trading/\([a-z]*\)/limitless/|\"$mount/\1/$prefix/|" \
         -e "s|\"rotator/\([a-z]*\)/journal/|\"$journal_mount/\1/$journal_prefix/|" \
+        -e "s|\"rotator/\([a-z]*\)/account/|\"$journal_mount/\1/$account_prefix/|" \
         "$here/$2.hcl" | "$cli" policy write "$1" - >/dev/null
 }
 

@@ -7,3 +7,7 @@ path "trading/metadata/limitless/*" {
 path "rotator/metadata/journal/*" {
   capabilities = ["list", "read"]
 }
+
+path "rotator/metadata/account/*" {
+  capabilities = ["list", "read"]
+}

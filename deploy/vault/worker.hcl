@@ -1,5 +1,5 @@
 # The rotator's worker. It writes what services read and its own journals, and nothing else.
-# Change "trading/…/limitless/" and "rotator/…/journal/" when [vault] in rotator.toml names other mounts or prefixes
+# Change "trading/…/limitless/", "rotator/…/journal/" and "rotator/…/account/" when [vault] in rotator.toml names other mounts or prefixes
 # (setup.sh does). A credential whose `mount` or `path` lies elsewhere needs the first three blocks once more for it.
 
 # Write a credential, and read back what was written.
@@ -24,5 +24,14 @@ path "rotator/data/journal/*" {
 }
 
 path "rotator/metadata/journal/*" {
+  capabilities = ["create", "read"]
+}
+
+# What is durable about whole accounts: pauses, freezes, the last list, announced verdicts. No secret is in it.
+path "rotator/data/account/*" {
+  capabilities = ["create", "read", "update"]
+}
+
+path "rotator/metadata/account/*" {
   capabilities = ["create", "read"]
 }

@@ -10,7 +10,7 @@ from config.schema import Credential
 from sandbox.chaos.assertions import Violation, judge
 from sandbox.chaos.cells import Cell, Fault, Scenario, Team
 from sandbox.chaos.evidence import Witness
-from sandbox.chaos.naming import VAULT, Names
+from sandbox.chaos.naming import Names
 from sandbox.chaos.proxy import Hold
 from sandbox.chaos.subject import Lane, Progress, Slot, Subject
 from sandbox.chaos.trading import CellTrader, Desk
@@ -139,13 +139,13 @@ class CellRun:
     def _ready(self) -> None:
         """Wait until both workers are there and have nothing left of the cell before."""
         lane = self._lane
-        if self._cell.call.scenario is Scenario.START:
+        if self._cell.call.scenario is Scenario.START or not lane.first.asks_again(self._cell.call.server):
             lane.restart(lane.first)
         self._halt.until(lambda: lane.first.ready() and lane.second.ready(), READY_SECONDS)
         self._halt.until(lambda: lane.first.idle() and lane.second.idle(), IDLE_SECONDS)
         for slot in (lane.first, lane.second):
-            slot.vault.forget()
-            slot.exchange.forget()
+            for proxy in slot.proxies.values():
+                proxy.forget()
 
     def _trap(self) -> "_Trapped":
         call, names = self._cell.call, Names(self._credential, self._witness.layout)
@@ -156,8 +156,7 @@ class CellRun:
             seen += names.of(call.server, message) == call.name
             return seen == call.occurrence
 
-        proxy = self._struck.vault if call.server == VAULT else self._struck.exchange
-        return _Trapped(proxy.trap(matches, self._cell.moment))
+        return _Trapped(self._struck.proxies[call.server].trap(matches, self._cell.moment))
 
     # --- the fault
 

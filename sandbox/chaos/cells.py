@@ -16,6 +16,12 @@ class Scenario(StrEnum):
     FIRST = "first"  # a credential that was never issued a token
     ROTATION = "rotation"  # one that is due
     REVOCATION = "revocation"  # one whose superseded token is over
+    REFUSAL = "refusal"  # one that is due, and whose new token is refused for good: from the fence on
+    ORPHAN = "orphan"  # one whose new token was refused and given up: from the mark on
+
+
+REVOCATIONS = frozenset({Scenario.REVOCATION, Scenario.ORPHAN})
+"""Whose work the revoking sweep does; the rotating one does that of the others."""
 
 
 class Fault(StrEnum):

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from config.schema import Credential
 from sandbox.chaos.cells import RemoteCall, Scenario
+from sandbox.chaos.naming import EXCHANGE, VAULT
 from sandbox.chaos.proxy import PausingProxy
 from sandbox.chaos.subject import Progress, Slot
 from sandbox.chaos.waiting import Halt
@@ -38,6 +39,7 @@ class NaiveSlot:
         self.name = name
         self.vault = PausingProxy(stack.vault.addr)
         self.exchange = PausingProxy(stack.api_url)
+        self.proxies = {VAULT: self.vault, EXCHANGE: self.exchange}
         self.log = children.logs / f"{name}.log"
         self._stack = stack
         self._children = children
@@ -45,8 +47,8 @@ class NaiveSlot:
 
     def close(self) -> None:
         """Close the proxies."""
-        self.vault.close()
-        self.exchange.close()
+        for proxy in self.proxies.values():
+            proxy.close()
 
     def wake(self, scenario: Scenario, credential: Credential) -> None:
         """Run the script, whatever the scenario: it knows but one thing to do."""
@@ -94,7 +96,12 @@ class NaiveSlot:
 
     def idle(self) -> bool:
         """Whether no run is at work."""
-        return self._running is None and not (self.vault.busy or self.exchange.busy)
+        return self._running is None and not any(proxy.busy for proxy in self.proxies.values())
+
+    def asks_again(self, server: str) -> bool:
+        """Always: every run is a fresh process."""
+        del server
+        return True
 
     @property
     def _running(self) -> Child | None:

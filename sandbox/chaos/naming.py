@@ -9,9 +9,12 @@ from typing import Final
 from config.schema import Credential, VaultLayout
 from sandbox.chaos.cells import RemoteCall, Scenario
 from sandbox.chaos.wire import Message
+from worker.redis import STREAM
+from worker.redis.lease import LEASE_PREFIX
 
 VAULT: Final = "vault"
 EXCHANGE: Final = "exchange"
+REDIS: Final = "redis"
 _SUBJECT: Final = "did:privy:"
 _TOKENS: Final = "/auth/api-tokens"
 
@@ -26,17 +29,21 @@ class Names:
 
     def __init__(self, credential: Credential, layout: VaultLayout) -> None:
         self._account = credential.account
+        self._holders = {f"rotate:{credential.name}", f"revoke:{credential.account}"}
+        self._told = f'"credential":"{credential.name}"'.encode()
         path = f"{credential.mount}/{credential.path}"
         self._resources = (
             # Longest first: the consumers' path is a part of the journal's.
             (f"{layout.journal_prefix}/{path}", "journal"),
+            (f"{layout.account_prefix}/{credential.account}", "account"),
             (credential.path, "path"),
         )
         self._mounts = (layout.mount, layout.journal_mount, credential.mount)
 
     def of(self, server: str, message: Message) -> str | None:
         """Return the name, or None when the request is another credential's."""
-        resource = self._at_vault(message) if server == VAULT else self._at_exchange(message)
+        at = {VAULT: self._at_vault, EXCHANGE: self._at_exchange, REDIS: self._at_redis}
+        resource = at[server](message)
         return f"{message.method.lower()}-{resource}" if resource else None
 
     def _at_vault(self, message: Message) -> str | None:
@@ -59,6 +66,14 @@ class Names:
         if message.method == "DELETE" and target.startswith(f"{_TOKENS}/"):
             return "token"
         return "tokens" if target == _TOKENS else _slug(target.removeprefix(_TOKENS))
+
+    def _at_redis(self, message: Message) -> str | None:
+        """Name what a run asks of Redis; the broker's own commands and the setting up of connections are not named."""
+        key = message.target
+        if key == STREAM:
+            return "events" if self._told in message.raw else None
+        holder = key.removeprefix(LEASE_PREFIX)
+        return f"lease-{holder.partition(':')[0]}" if holder != key and holder in self._holders else None
 
 
 def account_of(message: Message) -> str | None:

@@ -14,6 +14,8 @@ PROMOTIONS: Final[Mapping[Scenario, int]] = {
     Scenario.FIRST: 1,
     Scenario.ROTATION: 2,
     Scenario.REVOCATION: 2,
+    Scenario.REFUSAL: 2,
+    Scenario.ORPHAN: 1,
 }
 """How many tokens a credential was promoted in all at the end of each scenario: exactly one rotation for a due date."""
 
@@ -41,8 +43,24 @@ def progress_of(truth: Truth, scenario: Scenario) -> Progress:
     """Return how far it has come."""
     undone = tuple(_undone(truth, scenario))
     left = undone or tuple(_left(truth))
-    taken_over = not left if scenario is Scenario.REVOCATION else not undone
+    match scenario:
+        case Scenario.REVOCATION | Scenario.ORPHAN:
+            taken_over = not left
+        case Scenario.REFUSAL:
+            taken_over = _has_given_up(truth)
+        case _:
+            taken_over = not undone
     return Progress(taken_over=taken_over, settled=not left, missing="; ".join(left))
+
+
+def _has_given_up(truth: Truth) -> bool:
+    """Whether a token whose secret was staged was given up, and nothing else has begun."""
+    journal = truth.journal
+    return (
+        journal is not None
+        and journal.intent is None
+        and any(record.token_id is not None and record.promoted_at is None for record in journal.ledger)
+    )
 
 
 def _undone(truth: Truth, scenario: Scenario) -> Iterator[str]:

@@ -123,9 +123,15 @@ class PausingProxy:
         self.close()
 
     @property
+    def port(self) -> int:
+        """Where it listens."""
+        port: int = self._listener.getsockname()[1]
+        return port
+
+    @property
     def url(self) -> str:
         """Its address, to be used in place of the server's."""
-        return f"http://{_LOCALHOST}:{self._listener.getsockname()[1]}"
+        return f"http://{_LOCALHOST}:{self.port}"
 
     @property
     def busy(self) -> bool:
@@ -191,15 +197,20 @@ class PausingProxy:
 
     def _serve(self, connection: socket.socket) -> None:
         try:
-            with connection, connection.makefile("rb") as stream:
-                while self._pass_one(connection, stream):
-                    pass
+            with connection:
+                self._converse(connection)
         except (OSError, BrokenMessageError, ValueError):
             return  # one side is gone; the other is told by the end of its connection
         finally:
             with self._lock:
                 self._open.discard(connection)
                 self._threads.discard(threading.current_thread())
+
+    def _converse(self, connection: socket.socket) -> None:
+        """Pass requests and answers on until one side ends the connection."""
+        with connection.makefile("rb") as stream:
+            while self._pass_one(connection, stream):
+                pass
 
     def _pass_one(self, connection: socket.socket, stream: BinaryIO) -> bool:
         """Pass one request and its answer on; return whether another may follow on this connection."""
@@ -208,11 +219,11 @@ class PausingProxy:
             return False
         with self._under_way(request) as hold:
             if hold and hold.moment is Moment.BEFORE and hold.pause() is Verdict.CUT:
-                _reset(connection)
+                reset_when_closed(connection)
                 return False
             answer = self._ask(request)
             if hold and hold.moment is Moment.AFTER and hold.pause() is Verdict.CUT:
-                _reset(connection)
+                reset_when_closed(connection)
                 return False
             connection.sendall(answer.raw)
         return "close" not in answer.headers.get("connection", "").lower()
@@ -242,6 +253,6 @@ class PausingProxy:
             return read_answer(stream, to_method=request.method)
 
 
-def _reset(connection: socket.socket) -> None:
+def reset_when_closed(connection: socket.socket) -> None:
     """Make the close that follows a reset, as a broken network does, not an orderly end."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

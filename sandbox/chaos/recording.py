@@ -1,17 +1,20 @@
 """Records which remote calls each scenario really makes, so that the matrix cannot go stale."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import dropwhile
 from typing import Final
 
 from config.schema import Credential, VaultLayout
 from sandbox.chaos.cells import RemoteCall, Scenario
-from sandbox.chaos.naming import EXCHANGE, VAULT, Names, calls_of
+from sandbox.chaos.naming import Names, calls_of
 from sandbox.chaos.subject import Lane, Slot
 from sandbox.chaos.trading import Desk
 from sandbox.chaos.waiting import Halt
 from sandbox.stack import StackError
 
 SECONDS: Final = 30.0
+BEGINS_WITH: Final[Mapping[Scenario, str]] = {Scenario.REFUSAL: "post-path", Scenario.ORPHAN: "post-journal"}
+"""What comes before the first call of that name is, in these scenarios, what other scenarios do as well."""
 
 
 class Recorder:
@@ -52,20 +55,23 @@ class Recorder:
             lane.await_due(scenario, credential)
             if scenario is Scenario.START:
                 lane.restart(slot)
-            slot.vault.forget()
-            slot.exchange.forget()
+            for proxy in slot.proxies.values():
+                proxy.forget()
             slot.wake(scenario, credential)
             done = self._halt.until(
                 lambda: slot.idle() and lane.progress(scenario, credential).taken_over and slot.idle(), SECONDS
             )
             if not done:
                 raise StackError(f"{scenario}, undisturbed: {lane.progress(scenario, credential).missing}")
-        return calls_of(scenario, self._seen(slot, credential))
+        return _from(BEGINS_WITH.get(scenario), calls_of(scenario, self._seen(slot, credential)))
 
     def _seen(self, slot: Slot, credential: Credential) -> Iterator[tuple[str, str]]:
         names = Names(credential, self._layout)
-        passed = [(one.at, VAULT, one.message) for one in slot.vault.passed()]
-        passed += [(one.at, EXCHANGE, one.message) for one in slot.exchange.passed()]
+        passed = [(one.at, server, one.message) for server, proxy in slot.proxies.items() for one in proxy.passed()]
         for _, server, message in sorted(passed, key=lambda one: one[0]):
             if name := names.of(server, message):
                 yield server, name
+
+
+def _from(name: str | None, calls: tuple[RemoteCall, ...]) -> tuple[RemoteCall, ...]:
+    return tuple(dropwhile(lambda call: name is not None and call.name != name, calls))

@@ -5,7 +5,7 @@ wake such a process up, how to strike it, and what counts as the end of its work
 outside, by what Vault serves and what the exchange's ledger says.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -33,16 +33,11 @@ class Progress:
 
 
 class Slot(Protocol):
-    """One worker and its two proxies. It keeps its place (and its proxies) when its process is replaced."""
+    """One worker and its proxies. It keeps its place (and its proxies) when its process is replaced."""
 
     @property
-    def vault(self) -> PausingProxy:
-        """What it takes for Vault."""
-        ...
-
-    @property
-    def exchange(self) -> PausingProxy:
-        """What it takes for the exchange."""
+    def proxies(self) -> Mapping[str, PausingProxy]:
+        """What it takes for its servers, by their names."""
         ...
 
     def wake(self, scenario: Scenario, credential: Credential) -> None:
@@ -75,6 +70,10 @@ class Slot(Protocol):
 
     def idle(self) -> bool:
         """Whether it has nothing in hand and nothing waiting."""
+        ...
+
+    def asks_again(self, server: str) -> bool:
+        """Whether it asks that server at every run: after a failure, a worker leaves some servers alone for a while."""
         ...
 
 

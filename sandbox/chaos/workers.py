@@ -3,25 +3,21 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
-from pathlib import Path
-from signal import SIGCONT, SIGSTOP
 from typing import Final
 
-import redis
-
 from config.schema import Credential
-from sandbox.chaos.cells import RemoteCall, Scenario
-from sandbox.chaos.naming import VAULT
+from sandbox.chaos.cells import REVOCATIONS, RemoteCall, Scenario
+from sandbox.chaos.naming import REDIS, VAULT
 from sandbox.chaos.past import moved_into_the_past
 from sandbox.chaos.progress import Truth, progress_of
-from sandbox.chaos.proxy import PausingProxy
 from sandbox.chaos.story import story
 from sandbox.chaos.subject import Progress, Slot
 from sandbox.chaos.waiting import Halt
+from sandbox.chaos.worker_slot import WorkerSlot
 from sandbox.chaos.world import settings_of, share
 from sandbox.leaks import Needle
-from sandbox.processes import Child, Children
-from sandbox.stack import Stack, StackError, procfile_command
+from sandbox.processes import Children
+from sandbox.stack import Stack, StackError
 from worker.app import RotatorApp
 from worker.exchange.transport import READ_SECONDS
 from worker.journal import Journal
@@ -30,14 +26,13 @@ from worker.policy.plan import plan_revocations, plan_rotation
 from worker.policy.steps import Action
 from worker.ports import JournalStore
 from worker.redis import connect
-from worker.tasks import REVOKE_ACCOUNT, ROTATE_CREDENTIAL
+from worker.redis.connection import SOCKET_TIMEOUT
 from worker.vault import Vault
 from worker.vault.client import TIMEOUT_SECONDS
 from worker.wiring import Container, build_container
 
 START_SECONDS: Final = 60.0
 PREPARE_SECONDS: Final = 20.0
-EXPIRES_SECONDS: Final = 30.0
 LONG_AGO: Final = timedelta(hours=1)
 """More than the rotation period: what was promoted then is due."""
 A_WHILE_AGO: Final = timedelta(minutes=10)
@@ -50,92 +45,9 @@ EXCHANGE_DELAY: Final = READ_SECONDS + 0.7
 DERIVE_DELAY: Final = 4.5
 """Beyond the derive's deadline (a third of `derive_deadline`), and beyond the moment when it is abandoned."""
 DERIVE: Final = "post-derive"
-
-
-class WorkerSlot:
-    """One Celery worker with a queue of its own, so that a cell decides which worker is woken up."""
-
-    def __init__(
-        self, *, name: str, stack: Stack, children: Children, config: Path, app: RotatorApp, broker: redis.Redis
-    ) -> None:
-        self.name = name
-        self.vault = PausingProxy(stack.vault.addr)
-        self.exchange = PausingProxy(stack.api_url)
-        self.log = children.logs / f"{name}.log"
-        self._app = app
-        self._broker = broker
-        self._heartbeat = stack.folder / f"{name}.heartbeat"
-        self._stack = stack
-        self._children = children
-        self._config = config
-        self._child: Child | None = None
-
-    def start(self) -> None:
-        """Start its process for the first time; returns at once."""
-        stack = self._stack
-        environment = {
-            **stack.worker_environment,
-            "ROTATOR_CONFIG": str(self._config),
-            "VAULT_ADDR": self.vault.url,
-            "LIMITLESS_API_URL": self.exchange.url,
-            "ROTATOR_HEARTBEAT_FILE": str(self._heartbeat),
-        }
-        command = [*procfile_command("worker"), "--hostname", f"{self.name}@%h", "--queues", self.name]
-        self._child = self._children.start(self.name, command, environment=environment)
-
-    def close(self) -> None:
-        """Close the proxies and empty the queue; the process is its `Children`'s to end."""
-        self.vault.close()
-        self.exchange.close()
-        self._broker.delete(self.name)
-
-    def wake(self, scenario: Scenario, credential: Credential) -> None:
-        """Send the one wake-up of the scenario."""
-        if scenario is Scenario.REVOCATION:
-            self._send(REVOKE_ACCOUNT, credential.account)
-        else:
-            self._send(ROTATE_CREDENTIAL, credential.name)
-
-    def sweep(self, credential: Credential) -> None:
-        """Send both wake-ups that beat would send."""
-        self._send(ROTATE_CREDENTIAL, credential.name)
-        self._send(REVOKE_ACCOUNT, credential.account)
-
-    def kill(self) -> None:
-        """Kill the process and forget its sign of life."""
-        self._process.kill()
-        self._heartbeat.unlink(missing_ok=True)
-
-    def revive(self) -> None:
-        """Start the same command again."""
-        self._process.restart()
-
-    def freeze(self) -> None:
-        """Stop the process."""
-        self._process.send(SIGSTOP)
-
-    def thaw(self) -> None:
-        """Continue the process."""
-        self._process.send(SIGCONT)
-
-    def ready(self) -> bool:
-        """Whether the worker reads its queue; raises StackError when its process ended by itself."""
-        if (code := self._process.exit_code) is not None:
-            raise StackError(f"{self.name} ended with code {code}; see its log")
-        return self._heartbeat.exists()
-
-    def idle(self) -> bool:
-        """Whether no request is under way and no wake-up waits."""
-        return not (self.vault.busy or self.exchange.busy or self._broker.llen(self.name))
-
-    @property
-    def _process(self) -> Child:
-        if self._child is None:
-            raise StackError(f"{self.name} was not started")
-        return self._child
-
-    def _send(self, task: str, name: str) -> None:
-        self._app.send_task(task, args=(name,), queue=self.name, expires=EXPIRES_SECONDS)
+REDIS_DELAY: Final = SOCKET_TIMEOUT + 0.7
+"""Beyond the time-out of the worker's Redis client."""
+_DELAYS: Final = {VAULT: VAULT_DELAY, REDIS: REDIS_DELAY}
 
 
 class WorkerLane:
@@ -162,10 +74,15 @@ class WorkerLane:
             return
         with build_container(settings_of(self._stack, credential)) as container:
             container.engine.rotate(credential.name)
-            _age(self._vault.journals, credential, LONG_AGO)
+            if scenario is not Scenario.ORPHAN:
+                _age(self._vault.journals, credential, LONG_AGO)
             if scenario is Scenario.REVOCATION:
                 container.engine.rotate(credential.name)
                 _age(self._vault.journals, credential, A_WHILE_AGO)
+            if scenario in {Scenario.REFUSAL, Scenario.ORPHAN}:
+                self._stack.control.issue_dead_tokens(credential.account)
+            if scenario is Scenario.ORPHAN:
+                container.engine.rotate(credential.name, requested=True)
 
     def await_due(self, scenario: Scenario, credential: Credential) -> None:
         """Wait until the scenario's work is due: a revocation is when the trader uses the successor.
@@ -239,8 +156,8 @@ class WorkerSubject:
 
     def delay_seconds(self, call: RemoteCall) -> float:
         """Return for how long a call must be held to go on only after the worker gave it up."""
-        if call.server == VAULT:
-            return VAULT_DELAY
+        if call.server in _DELAYS:
+            return _DELAYS[call.server]
         return DERIVE_DELAY if call.name == DERIVE else EXCHANGE_DELAY
 
     def needles(self) -> tuple[Needle, ...]:
@@ -288,7 +205,7 @@ def _age(journals: JournalStore, credential: Credential, by: timedelta) -> None:
 
 def _is_due(container: Container, scenario: Scenario, credential: Credential) -> bool:
     now = container.clock.now()
-    if scenario is Scenario.REVOCATION:
+    if scenario in REVOCATIONS:
         plan = plan_revocations(container.gatherer.account(credential.account), now)
         return any(step.action is Action.REVOKE for step in plan.steps)
     return bool(plan_rotation(container.gatherer.credential(credential.name), now).steps)

@@ -17,6 +17,7 @@ flag_every = "1h"
 
 [defaults]
 rotation_period = "30m"      # what is due is made so by hand: nothing becomes due by itself during a cell
+spread = 0.0
 max_age = "3h"
 max_overlap = "25m"
 grace = "4s"                 # the trader reads Vault every 1.8 s
@@ -25,7 +26,7 @@ lastused_lag = "0s"           # the exchange tells every use at once here
 stale_after = "2h"
 unused_after = "2h"
 derive_deadline = "3s"       # also how long a worker holds a credential while it rotates
-verify_deadline = "2s"
+verify_deadline = "1s"
 max_clock_skew = "2s"        # Vault tells whole seconds
 backoff_base = "1s"
 backoff_cap = "1s"

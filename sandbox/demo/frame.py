@@ -8,7 +8,8 @@ from sandbox.trader_status import Counts
 from worker.policy.plan import plan_revocations, plan_rotation
 from worker.policy.steps import Outcome, Plan
 from worker.redis import RedisEvents
-from worker.report import Report, build_report
+from worker.report import build_report
+from worker.views import Report
 from worker.wiring import Container
 
 REFRESH_SECONDS = 1.0

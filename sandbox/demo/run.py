@@ -15,7 +15,7 @@ from sandbox.inspection import VaultInspector, file_leaks, find_orphans, live_le
 from sandbox.leaks import LeakScanner
 from sandbox.stack import Stack, StackError
 from worker.redis import RedisEvents, connect
-from worker.report import Report
+from worker.views import Report
 from worker.wiring import Container, build_container
 
 FRAME_SECONDS = 0.25

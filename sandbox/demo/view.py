@@ -12,7 +12,7 @@ from sandbox.demo.frame import Frame
 from sandbox.trader_status import Counts
 from worker.models import Severity
 from worker.policy.steps import Outcome, Result
-from worker.report import CredentialView, Report, TokenState, TokenView
+from worker.views import CredentialView, Report, TokenState, TokenView
 
 BAR_CELLS = 10
 MIN_EVENTS = 3
@@ -78,10 +78,10 @@ def age_bar(credential: CredentialView) -> Text:
     """Return how far the current token is through its rotation period, as a bar and in words."""
     if credential.age is None:
         return Text("no token yet", "dim")
-    share = credential.age / credential.rotation_period
+    share = credential.age / (credential.rotation_period or credential.max_age)
     filled = min(BAR_CELLS, max(0, round(share * BAR_CELLS)))
     style = "red" if credential.age > credential.max_age else "yellow" if share >= 1 else "green"
-    age, period = credential.age.total_seconds(), credential.rotation_period.total_seconds()
+    age, period = credential.age.total_seconds(), (credential.rotation_period or credential.max_age).total_seconds()
     return Text.assemble(("█" * filled, style), ("░" * (BAR_CELLS - filled), "dim"), f" {age:.0f} of {period:.0f} s")
 
 
@@ -139,5 +139,5 @@ def status_lines(frame: Frame) -> Iterable[str]:
         counts = frame.traders.get(credential.name)
         traded = f"{counts.accepted} accepted, {counts.rejected} rejected" if counts else "no trader"
         flag = f" [{credential.stale.kind}]" if credential.stale else ""
-        period = credential.rotation_period.total_seconds()
+        period = (credential.rotation_period or credential.max_age).total_seconds()
         yield f"  {credential.name:<13} {age:>3} of {period:.0f} s  {states}; {traded}{flag}"

@@ -97,6 +97,8 @@ def _authenticate_hmac(state: ExchangeState, request: SignedRequest, *, now: dat
     expected = sign(state.secret_of(token_id), timestamp, request.method, request.target, request.body)
     if not hmac.compare_digest(expected.encode(), signature.encode()):
         raise _invalid("bad_signature")
+    if state.is_dead(token_id):
+        raise _invalid("dead_token")
     profile = state.profile(token.profile)
     if profile is None:
         raise _invalid("unknown_profile")

@@ -41,6 +41,10 @@ class _Identity(_Body):
     ttl: float = Field(default=3600, ge=-86_400, le=366 * 86_400)
 
 
+class _Dead(_Body):
+    count: int = Field(default=1, ge=0)
+
+
 class _Control:
     def __init__(self, state: ExchangeState) -> None:
         self._state = state
@@ -93,6 +97,15 @@ class _Control:
         except KeyError:
             raise HTTPException(404, f"no profile is called {name}") from None
         return JSONResponse({"token": token}, 201)
+
+    async def put_dead(self, request: Request) -> Response:
+        body = _Dead.model_validate(await request.json())
+        name = request.path_params["profile"]
+        try:
+            self._state.issue_dead_next(name, body.count)
+        except KeyError:
+            raise HTTPException(404, f"no profile is called {name}") from None
+        return JSONResponse({"count": body.count})
 
     async def get_requests(self, request: Request) -> Response:
         wanted = dict(request.query_params)
@@ -157,6 +170,7 @@ def control_app(state: ExchangeState) -> Starlette:
         ("GET", "/profiles", control.get_profiles),
         ("POST", "/profiles", control.post_profiles),
         ("POST", "/identity/{profile}", control.post_identity),
+        ("PUT", "/dead/{profile}", control.put_dead),
         ("GET", "/requests", control.get_requests),
         ("GET", "/tokens", control.get_tokens),
         ("POST", "/tokens/{token_id:path}/revoke", control.revoke_token),

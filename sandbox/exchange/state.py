@@ -4,7 +4,7 @@ import base64
 import secrets
 import threading
 import uuid
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -32,6 +32,7 @@ class _Token:
     entry: TokenEntry
     secret: str
     visible_at: datetime
+    dead: bool = False
     uses: deque[datetime] = field(default_factory=lambda: deque(maxlen=KEPT_USES))
 
     def change(self, **changes: object) -> TokenEntry:
@@ -84,6 +85,7 @@ class ExchangeState:
             self._options = options
             self._faults = FaultPlan(seed=seed, rules=rules)
             self._tokens: dict[str, _Token] = {}
+            self._dead_next: Counter[str] = Counter()
             self._requests: deque[RequestEntry] = deque(maxlen=KEPT_REQUESTS)
             self._seq = 0
             self._profiles: dict[str, Profile] = {}
@@ -175,8 +177,21 @@ class ExchangeState:
         entry = TokenEntry(token_id=token_id, label=label, profile=profile.name, scopes=scopes, created_at=now)
         secret = base64.b64encode(secrets.token_bytes(32)).decode()
         with self._lock:
-            self._tokens[token_id] = _Token(entry, secret, visible_at=now + timedelta(seconds=hide))
+            dead = self._dead_next[profile.name] > 0
+            self._dead_next[profile.name] -= dead
+            self._tokens[token_id] = _Token(entry, secret, visible_at=now + timedelta(seconds=hide), dead=dead)
         return entry
+
+    def issue_dead_next(self, profile: str, count: int) -> None:
+        """Let the next tokens of that profile be listed like any other, and never accepted; raises KeyError."""
+        if profile not in self._profiles:
+            raise KeyError(profile)
+        with self._lock:
+            self._dead_next[profile] = count
+
+    def is_dead(self, token_id: str) -> bool:
+        """Whether that token is never accepted, although it was issued and is live."""
+        return self._tokens[token_id].dead
 
     def token(self, token_id: str) -> TokenEntry | None:
         """Return the token of that id, live or revoked, or None."""

@@ -65,6 +65,7 @@ flag_every = "15s"
 
 [defaults]
 rotation_period = "{ROTATION_PERIOD.total_seconds():.0f}s"
+spread = 0.0
 max_age = "10m"
 grace = "10s"
 quiet_period = "2s"

@@ -6,9 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from config.schema import Credential, VaultLayout
-from sandbox.chaos.naming import EXCHANGE, VAULT, Names
+from sandbox.chaos.naming import EXCHANGE, REDIS, VAULT, Names
+from sandbox.chaos.resp import read_command
 from sandbox.chaos.wire import Message, read_request
 from sandbox.exchange.identity import IdentityIssuer
+from tests.build import NOON
+from worker.models import Severity
+from worker.policy.steps import Outcome, Reason, Result
+from worker.redis.events import encode
 
 OURS = Credential(name="mm", account="desk", mount="trading", path="limitless/mm")
 NAMES = Names(OURS, VaultLayout())
@@ -65,3 +70,53 @@ def test_a_request_to_the_exchange_of_another_account_has_no_name() -> None:
 def test_a_request_signed_by_a_token_is_taken_for_ours() -> None:
     signed = {"lmts-api-key": "t1", "lmts-signature": "c2ln"}
     assert NAMES.of(EXCHANGE, request("GET", "/auth/api-tokens", **signed)) == "get-tokens"
+
+
+def command(*words: str) -> Message:
+    bulks = "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
+    message = read_command(io.BytesIO(f"*{len(words)}\r\n{bulks}".encode()))
+    assert message is not None
+    return message
+
+
+def event(credential: str) -> str:
+    return encode(
+        Outcome(
+            at=NOON,
+            account="desk",
+            credential=credential,
+            action=None,
+            result=Result.DONE,
+            reason=Reason.REQUESTED,
+            sentence="done",
+            severity=Severity.INFO,
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    "words, name",
+    [
+        (("SET", "rotator:lease:rotate:mm", "x", "NX", "PX", "3000"), "set-lease-rotate"),
+        (("SET", "rotator:lease:revoke:desk", "x", "NX", "PX", "3000"), "set-lease-revoke"),
+        (("EVALSHA", "ab12", "1", "rotator:lease:rotate:mm", "x"), "evalsha-lease-rotate"),
+        (("XADD", "rotator:events", "*", "outcome", event("mm")), "xadd-events"),
+    ],
+)
+def test_a_command_to_redis_is_named_by_what_it_is_for(words: tuple[str, ...], name: str) -> None:
+    assert NAMES.of(REDIS, command(*words)) == name
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("SET", "rotator:lease:rotate:mm-2", "x"),
+        ("XADD", "rotator:events", "*", "outcome", event("mm-2")),
+        ("BRPOP", "rotator", "1"),
+        ("ZADD", "unacked_index", "1", "x"),
+        ("PING",),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_command_to_redis_of_another_credential_or_of_the_broker_has_no_name(words: tuple[str, ...]) -> None:
+    assert NAMES.of(REDIS, command(*words)) is None

@@ -67,3 +67,24 @@ def test_a_label_without_a_token_leaves_nothing_to_be_done() -> None:
     assert old is not None
     watched = replace(truth(), journal=journal(*old.ledger, record(7, RecordState.ABANDONED, token_id=None)))
     assert progress_of(watched, Scenario.ROTATION).settled
+
+
+def given_up(state: RecordState = RecordState.ABANDONED) -> Truth:
+    """The first token is current; the second one was refused and given up."""
+    refused = record(2, state, promoted=None)
+    current = record(1, RecordState.CURRENT, promoted=ago(hours=1))
+    return Truth(journal(current, refused), "t1", (token(1), token(2)))
+
+
+def test_a_refused_token_is_taken_over_when_it_was_given_up_although_it_lives() -> None:
+    progress = progress_of(given_up(), Scenario.REFUSAL)
+    assert (progress.taken_over, progress.settled) == (True, False)
+
+
+def test_a_refused_token_is_not_taken_over_before_it_was_given_up() -> None:
+    open_one = Truth(journal(CURRENT, intent=intent(9)), "t2", (token(2),))
+    assert not progress_of(open_one, Scenario.REFUSAL).taken_over
+
+
+def test_a_token_that_was_given_up_is_not_taken_over_before_it_is_revoked() -> None:
+    assert not progress_of(given_up(), Scenario.ORPHAN).taken_over

@@ -150,6 +150,25 @@ def test_a_hidden_token_works_before_it_is_listed(sandbox: RunningExchange, call
     assert caller.signed(token, "GET", "/profiles/me").status_code == 200
 
 
+def test_a_dead_token_is_listed_and_can_be_revoked_but_signs_nothing(sandbox: RunningExchange, caller: Caller) -> None:
+    sandbox.control.issue_dead_tokens("main")
+    token = caller.derive()
+    refused = caller.signed(token, "GET", LIST)
+    listed = [row["tokenId"] for row in caller.listed()]
+    revoked = caller.call("DELETE", f"{LIST}/{token.token_id}")
+    assert (refused.status_code, listed, revoked.status_code) == (401, [token.token_id], 200)
+
+
+def test_as_many_tokens_are_dead_as_were_asked_for_and_only_of_that_profile(
+    sandbox: RunningExchange, caller: Caller
+) -> None:
+    sandbox.control.put_profile("other")
+    sandbox.control.issue_dead_tokens("other", count=5)
+    sandbox.control.issue_dead_tokens("main", count=1)
+    answers = [caller.signed(caller.derive(), "GET", LIST).status_code for _ in range(2)]
+    assert answers == [401, 200]
+
+
 def test_one_list_can_be_behind(sandbox: RunningExchange, caller: Caller) -> None:
     token = caller.derive()
     sandbox.control.next_calls(Call.LIST, Fault.HIDE_NEW_TOKENS, seconds=3600)

@@ -297,10 +297,23 @@ def test_a_tombstone_fences_a_first_promote(vault: Subject, location: PathLocati
 
 
 def test_what_a_person_wrote_is_foreign(vault: Subject, location: PathLocation) -> None:
-    version = vault.put(location, {"token_id": "by hand", "secret": "by hand"})
+    version = vault.put(location, {"token": "by hand", "secret": "by hand"})
 
     found = vault.consumers.read(location)
     assert (found.version, found.content, found.document) == (version, PathContent.FOREIGN, None)
+
+
+def test_a_token_that_a_person_put_there_can_be_read_and_is_not_ours(vault: Subject, location: PathLocation) -> None:
+    vault.put(location, {"token_id": "by hand", "secret": "by hand"})
+
+    found = vault.consumers.read(location)
+    assert found.document is not None
+    assert (found.content, found.document.token_id, found.document.label, found.document.sequence) == (
+        PathContent.DOCUMENT,
+        "by hand",
+        "",
+        0,
+    )
 
 
 def test_a_field_that_a_person_added_leaves_a_document_ours(vault: Subject, location: PathLocation) -> None:

@@ -14,6 +14,7 @@ from config.schema import FieldNames, Infrastructure, VaultLayout
 from sandbox.processes import ROOT, private_environment
 from sandbox.servers import EmbeddedVault, vault_binary
 from tests.fakes.clock import FakeClock
+from worker.account_ledger import AccountLedger
 from worker.models import PathContent, PathLocation
 from worker.vault import build_vault
 
@@ -65,6 +66,17 @@ def content_at(infrastructure: Infrastructure, layout: VaultLayout, location: Pa
         vault.close()
 
 
+def remembered(infrastructure: Infrastructure, layout: VaultLayout) -> int:
+    """Return the version of an account ledger that the worker's own login wrote and read back."""
+    no_fields: Mapping[PathLocation, FieldNames] = {}
+    vault = build_vault(infrastructure, layout, no_fields, FakeClock())
+    try:
+        vault.accounts.write(AccountLedger(account="desk"), cas=0)
+        return vault.accounts.read("desk").version
+    finally:
+        vault.close()
+
+
 def test_a_worker_can_use_what_the_script_wrote(run_setup: Run, private_vault: EmbeddedVault, tmp_path: Path) -> None:
     done = run_setup()
 
@@ -99,13 +111,22 @@ def test_a_secret_id_that_vault_does_not_know_is_replaced(
 def test_other_mounts_and_prefixes_are_set_up_as_named(
     run_setup: Run, private_vault: EmbeddedVault, tmp_path: Path
 ) -> None:
-    layout = VaultLayout(mount="desk", path_prefix="lmts/prod", journal_mount="notes", journal_prefix="j")
+    layout = VaultLayout(
+        mount="desk", path_prefix="lmts/prod", journal_mount="notes", journal_prefix="j", account_prefix="acc"
+    )
 
-    done = run_setup(CONSUMERS_MOUNT="desk", CONSUMERS_PREFIX="lmts/prod", JOURNAL_MOUNT="notes", JOURNAL_PREFIX="j")
+    done = run_setup(
+        CONSUMERS_MOUNT="desk",
+        CONSUMERS_PREFIX="lmts/prod",
+        JOURNAL_MOUNT="notes",
+        JOURNAL_PREFIX="j",
+        ACCOUNT_PREFIX="acc",
+    )
 
     assert done.returncode == 0, done.stderr
     infrastructure = worker_infrastructure(private_vault, tmp_path / "approle")
     assert content_at(infrastructure, layout, PathLocation("desk", "lmts/prod/a")) is PathContent.TOMBSTONE
+    assert remembered(infrastructure, layout) == 1
 
 
 def test_each_consumers_path_gets_a_policy_of_its_own(run_setup: Run, private_vault: EmbeddedVault) -> None:

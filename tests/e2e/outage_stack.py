@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,7 +22,7 @@ from sandbox.inspection import VaultInspector, find_orphans, refusals
 from sandbox.processes import ROOT, private_environment
 from sandbox.stack import Stack, StackOptions
 from tests.e2e.processes import until
-from worker.journal import Journal
+from worker.journal import Journal, RecordState
 from worker.redis import connect
 
 CONFIG = Path(__file__).parent / "outages.toml"
@@ -118,6 +118,15 @@ class System:
         since = self.seq()
         until(lambda: self.sweeps(since) >= count, RESUME_SECONDS, "sweeps")
 
+    def wait_until_nothing_is_left_to_revoke(self, name: str) -> None:
+        """Return when no token of that credential is superseded or on its way out: nobody writes its journal then."""
+
+        def is_quiet() -> bool:
+            others = [one for one in self.journal(name).ledger if one.state is not RecordState.CURRENT]
+            return all(one.state is RecordState.REVOKED and one.secret_destroyed for one in others)
+
+        until(is_quiet, RESUME_SECONDS, f"the last revocation of {name}")
+
     def wait_for_rotations(self) -> None:
         """Return when every scheduled credential was rotated once more."""
         before = self.promotions()
@@ -172,20 +181,26 @@ class System:
         for name in SCHEDULED:
             journal = self.inspector.journals()[name]
             times = sorted(one.promoted_at for one in journal.ledger if one.promoted_at) if journal else []
-            period = self.stack.settings.credential(name).policy.rotation_period
+            period = self.stack.settings.credential(name).policy.nominal_period
             for earlier, later in pairwise(times):
                 if later - earlier < period - timedelta(seconds=0.5):
                     yield f"{name} was rotated at {earlier} and again at {later}"
 
 
 @contextmanager
-def running_system(*, workers: int = 2, beats: int = 2) -> Iterator[System]:
+def running_system(
+    *,
+    workers: int = 2,
+    beats: int = 2,
+    config: Path = CONFIG,
+    make: Callable[[StackOptions], OutageStack] = OutageStack,
+) -> Iterator[System]:
     """Start everything without faults, and return when every credential has a token."""
     options = StackOptions(
-        config=CONFIG, faults="none", workers=workers, beats=beats, unread=frozenset(), reread_seconds=1.0, rate=5.0
+        config=config, faults="none", workers=workers, beats=beats, unread=frozenset(), reread_seconds=1.0, rate=5.0
     )
     with (
-        OutageStack(options) as stack,
+        make(options) as stack,
         closing(
             VaultInspector(addr=stack.vault.addr, token=stack.vault.root_token, settings=stack.settings)
         ) as inspector,

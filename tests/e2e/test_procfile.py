@@ -22,6 +22,7 @@ flag_every = "5s"
 
 [defaults]
 rotation_period = "6s"
+spread = 0.0                 # due to the second, so that what happens can be foretold
 grace = "4s"
 max_age = "1m"
 quiet_period = "1s"

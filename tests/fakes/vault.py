@@ -10,16 +10,18 @@ from datetime import datetime
 from typing import Any, Literal
 
 from config.schema import FieldNames, VaultLayout
+from worker.account_ledger import AccountLedger, VersionedLedger
 from worker.errors import AmbiguousWriteError, CasConflictError
 from worker.journal import Journal, VersionedJournal
 from worker.models import ConsumersPath, PathLocation, ServedDocument, WriteReceipt
 from worker.ports import Clock
+from worker.vault.account_ledgers import VaultAccountLedgers
 from worker.vault.consumers import VaultConsumers
 from worker.vault.documents import WRITE_ID
 from worker.vault.journals import VaultJournals
 from worker.vault.kv import KvVersion
 
-Port = Literal["consumers", "journals"]
+Port = Literal["consumers", "journals", "accounts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,9 @@ class FakeVault:
         self.consumers = _Consumers(
             self, VaultConsumers(kv=self.kv, fields=fields or {}, max_versions=layout.max_versions)
         )
+        self.accounts = _Accounts(
+            self, VaultAccountLedgers(kv=self.kv, mount=layout.journal_mount, prefix=layout.account_prefix)
+        )
         self.on_call: Callable[[Call], None] | None = None
         self.calls: list[Call] = []
         self._failures: list[tuple[Exception, Port | None, str | None]] = []
@@ -235,9 +240,27 @@ class _Consumers:
         with self._vault.call("consumers", "write_tombstone", location):
             return self._store.write_tombstone(location, cas=cas)
 
+    def find(self, location: PathLocation, token_id: str) -> ServedDocument | None:
+        with self._vault.call("consumers", "find", location):
+            return self._store.find(location, token_id)
+
     def destroy_secret(self, location: PathLocation, token_id: str) -> tuple[int, ...]:
         with self._vault.call("consumers", "destroy_secret", location):
             return self._store.destroy_secret(location, token_id)
+
+
+class _Accounts:
+    def __init__(self, vault: FakeVault, store: VaultAccountLedgers) -> None:
+        self._vault = vault
+        self._store = store
+
+    def read(self, account: str) -> VersionedLedger:
+        with self._vault.call("accounts", "read"):
+            return self._store.read(account)
+
+    def write(self, ledger: AccountLedger, *, cas: int) -> VersionedLedger:
+        with self._vault.call("accounts", "write"):
+            return self._store.write(ledger, cas=cas)
 
 
 class _Journals:

@@ -14,16 +14,18 @@ from worker.journal import (
     KEPT_ENDED_RECORDS,
     Journal,
     RecordState,
+    VerifyWindow,
     abandon,
     close,
     end_record,
     mark_revoking,
     new_journal,
     open_intent,
+    open_rollback,
     reopen_verify,
     stage,
 )
-from worker.models import DerivedToken, PathLocation
+from worker.models import DerivedToken, PathLocation, ServedDocument
 
 SECRET = "dGhlIG9uZSBhbmQgb25seQ=="
 
@@ -86,6 +88,28 @@ def test_closing_what_was_never_staged_is_refused() -> None:
         close(opened(), promoted_version=1, promoted_at=NOON, now=NOON)
 
 
+def test_a_rollback_that_is_given_up_still_knows_its_own_calls_with_the_predecessor() -> None:
+    one = rotated(rotated(number=1), number=2)
+    predecessor = one.ledger[0]
+    document = ServedDocument(
+        token_id="t1",
+        secret=SecretStr("b2xk"),
+        scopes=("trading",),
+        label=predecessor.label,
+        account="main",
+        api_url="https://api.limitless.exchange",
+        derived_at=NOON,
+        promoted_at=NOON,
+        rotation_id=predecessor.rotation_id,
+        sequence=3,
+    )
+    later = NOON + timedelta(hours=1)
+    staged = open_rollback(one, predecessor, document, rotation_id="r3", now=later, expected_version=2)
+    given_up = abandon(staged, reason="verify_refused", now=later + timedelta(seconds=30)).ledger[0]
+    assert given_up.state is RecordState.SUPERSEDED
+    assert given_up.windows[-1] == VerifyWindow(opened_at=later, closed_at=later + timedelta(seconds=30))
+
+
 def test_an_abandoned_attempt_keeps_its_label_and_counts_as_a_failure() -> None:
     given_up = abandon(opened(), reason="derive_lost", now=NOON)
     assert (given_up.owns_label("mm/r1"), given_up.failures.count, given_up.intent) == (True, 1, None)
@@ -135,6 +159,14 @@ def test_ended_records_are_compacted_to_their_labels_and_nothing_live_is() -> No
     compacted = opened(journal(unfinished, *ended), 999)
     assert len(compacted.ledger) == KEPT_ENDED_RECORDS + 1
     assert all(compacted.owns_label(one.label) for one in (unfinished, *ended))
+
+
+def test_compacting_keeps_the_record_that_was_used_last_so_that_a_dead_service_stays_known() -> None:
+    used = record(0, RecordState.REVOKED, secret_destroyed=True, last_used_by_others=ago(days=60))
+    before = record(1, RecordState.REVOKED, secret_destroyed=True, last_used_by_others=ago(days=61))
+    ended = [record(n, RecordState.REVOKED, secret_destroyed=True) for n in range(2, KEPT_ENDED_RECORDS + 10)]
+    compacted = opened(journal(used, before, *ended), 999)
+    assert [one.label for one in compacted.ledger if one.last_used_by_others] == [used.label]
 
 
 def test_an_intent_is_refused_when_the_journal_nears_vaults_entry_size() -> None:

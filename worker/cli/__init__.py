@@ -4,9 +4,11 @@ from importlib.metadata import version
 
 import click
 
-from worker.cli.commands import plan, resume, rotate, status
+from worker.cli.commands import plan, status
 from worker.cli.config_check import config_group
 from worker.cli.exits import EPILOG
+from worker.cli.orders import adopt, retire, revoke, rollback, rotate
+from worker.cli.pausing import freeze, pause, resume, trust, unfreeze
 from worker.cli.runtime import ReportingGroup, Runtime, set_up_logging
 
 __all__ = ["main"]
@@ -26,8 +28,19 @@ def main(ctx: click.Context, *, verbose: bool) -> None:
     set_up_logging(verbose=verbose)
 
 
-main.add_command(plan)
-main.add_command(resume)
-main.add_command(rotate)
-main.add_command(status)
-main.add_command(config_group)
+for _command in (
+    adopt,
+    freeze,
+    pause,
+    plan,
+    resume,
+    retire,
+    revoke,
+    rollback,
+    rotate,
+    status,
+    trust,
+    unfreeze,
+    config_group,
+):
+    main.add_command(_command)

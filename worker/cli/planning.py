@@ -6,6 +6,7 @@ from datetime import datetime
 
 from worker.errors import UnknownNameError
 from worker.policy.facts import AccountFacts
+from worker.policy.observation import observed
 from worker.policy.plan import plan_flags, plan_revocations, plan_rotation
 from worker.policy.steps import Hold, Plan, Step
 from worker.wiring import Container
@@ -49,8 +50,9 @@ def look(container: Container, names: Sequence[str] = ()) -> Outlook:
             raise UnknownNameError(f"No credential is named {name}. Configured: {', '.join(sorted(known)) or 'none'}.")
     wanted = {settings.credential(name).account for name in names}
     accounts = [one.name for one in settings.accounts if not names or one.name in wanted]
-    facts = tuple(container.gatherer.account(name) for name in accounts)
+    gathered = tuple(container.gatherer.account(name) for name in accounts)
     now = container.clock.now()
+    facts = tuple(observed(one, now) for one in gathered)
     return Outlook(now, facts, tuple(_plans(facts, now))).about(names)
 
 

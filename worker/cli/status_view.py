@@ -9,7 +9,7 @@ from rich.text import Text
 from worker.cli.output import ago, console, mark, table
 from worker.models import Severity
 from worker.policy.wording import span
-from worker.report import AccountView, CredentialView, Report, TokenState, TokenView
+from worker.views import AccountView, CredentialView, Report, TokenState, TokenView
 
 _TOKEN_SEVERITY = {TokenState.ORPHAN: Severity.ERROR}
 
@@ -31,6 +31,9 @@ def print_status(report: Report) -> None:
     out.print(
         table(("account", "live", "not ours"), (_account_row(view) for view in report.accounts), title="Accounts")
     )
+    waits = list(chain.from_iterable(_wait_rows(view, now) for view in report.accounts))
+    if waits:
+        out.print(table(("of", "what", "until", "why"), waits, title="Held back by people and freezes"))
     everything: tuple[AccountView | CredentialView, ...] = (*report.accounts, *report.credentials)
     alerts = list(chain.from_iterable(_alert_rows(view) for view in everything))
     if alerts:
@@ -39,7 +42,8 @@ def print_status(report: Report) -> None:
 
 def _credential_row(view: CredentialView, now: datetime) -> tuple[str | Text, ...]:
     age = span(view.age) if view.age is not None else "-"
-    return view.name, f"{age} / {span(view.rotation_period)}", ago(view.due_at, now, never="now"), _state(view)
+    period = span(view.rotation_period) if view.rotation_period else view.rotation_schedule
+    return view.name, f"{age} / {period}", ago(view.due_at, now, never="now"), _state(view)
 
 
 def _state(view: CredentialView) -> Text:
@@ -47,8 +51,15 @@ def _state(view: CredentialView) -> Text:
         return mark(Severity.ERROR, "unreadable")
     if view.intent is not None:
         return mark(Severity.INFO, f"rotation {view.intent.rotation_id}: {view.intent.stage}")
-    if view.stale is not None:
-        return mark(Severity.WARNING, view.stale.kind)
+    if view.emergency_at is not None:
+        return mark(Severity.ERROR, "compromised")
+    if view.retired_at is not None:
+        return mark(Severity.INFO, "retired")
+    if view.flags:
+        worst = max(view.flags, key=lambda flag: (flag.severity is Severity.ERROR, flag.since))
+        return mark(worst.severity, worst.kind)
+    if view.pause is not None:
+        return mark(Severity.WARNING, "paused")
     if view.alerts:
         return mark(view.alerts[0].severity, view.alerts[0].reason.value)
     if view.failures:
@@ -80,13 +91,23 @@ def _account_row(view: AccountView) -> tuple[str | Text, ...]:
     return view.name, live, ", ".join(token.label or token.token_id for token in view.foreign) or "-"
 
 
+def _wait_rows(view: AccountView, now: datetime) -> Iterator[tuple[str | Text, ...]]:
+    for pause in view.pauses:
+        until = ago(pause.until, now, never="resumed")
+        who = f"{pause.by}: {pause.reason}" if pause.reason else pause.by
+        yield pause.credential or f"account {view.name}", mark(Severity.WARNING, "paused"), until, who
+    for freeze in view.freezes:
+        what = "frozen" if freeze.in_force else f"freeze begins {ago(freeze.start, now)}"
+        yield f"account {view.name}", what, f"{freeze.until:%F %R} UTC", freeze.reason
+
+
 def _alert_rows(view: AccountView | CredentialView) -> Iterator[tuple[str | Text, ...]]:
     whose = view.name if isinstance(view, CredentialView) else f"account {view.name}"
+    told = {flag.kind for flag in view.flags}
     for hold in view.alerts:
-        yield whose, mark(hold.severity, hold.reason.value), hold.sentence
-    if isinstance(view, CredentialView) and view.stale is not None:
-        yield (
-            whose,
-            mark(Severity.WARNING, view.stale.kind),
-            f"No service uses it; so since {view.stale.since:%F %R} UTC.",
-        )
+        if hold.reason.value not in told:
+            yield whose, mark(hold.severity, hold.reason.value), hold.sentence
+    for flag in view.flags:
+        facts = "".join(f" {name.replace('_', ' ')}: {value};" for name, value in flag.evidence.items()).rstrip(";")
+        sentence = f"{flag.sentence} Since {flag.since:%F %R} UTC.{f' ({facts.strip()})' if facts else ''}"
+        yield flag.credential or whose, mark(flag.severity, flag.kind), sentence

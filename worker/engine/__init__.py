@@ -6,24 +6,32 @@ outcomes; a failure is an outcome, not an exception, so that one credential neve
 
 import random
 import secrets
-from collections.abc import Callable, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime, timedelta
 
 from config.schema import ROTATION_ID_LENGTH, Settings
+from worker.engine.edits import Edits, carry_out_edits, plan_edits
 from worker.engine.flagging import flag_account
-from worker.engine.resuming import resume_credential
+from worker.engine.observing import observe_account, probe_account
+from worker.engine.orders import Orders
+from worker.engine.pausing import lifts, scopes_of
+from worker.engine.resuming import nothing_to_resume, plan_resume, resume_credential
 from worker.engine.revoking import revoke_account
 from worker.engine.rotating import Rotation
 from worker.engine.world import Recorder, World
-from worker.models import Severity
+from worker.errors import RotatorError
+from worker.models import PathLocation, Severity
+from worker.policy.facts import CredentialFacts
+from worker.policy.observation import observed
 from worker.policy.plan import plan_flags, plan_revocations, plan_rotation
-from worker.policy.steps import Action, Outcome, Reason, Result
-from worker.ports import Clock, ConsumersStore, Exchange, JournalStore, Leases, OutcomeSink
+from worker.policy.steps import Action, Order, Outcome, Plan, Reason, Result, Step
+from worker.ports import AccountLedgers, Clock, ConsumersStore, Exchange, JournalStore, Leases, OutcomeSink
 from worker.snapshot import Gatherer
 
 __all__ = ["Engine", "random_rotation_id"]
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+_WHOLE_SECOND = timedelta(seconds=1)
 _MOST_PASSES = 4
 """Roll forward or abandon, then rotate if still due, then look once more: a run that needs more is going in circles."""
 
@@ -44,6 +52,7 @@ class Engine:
         exchanges: Mapping[str, Exchange],
         consumers: ConsumersStore,
         journals: JournalStore,
+        accounts: AccountLedgers,
         leases: Leases,
         outcomes: OutcomeSink,
         clock: Clock,
@@ -56,6 +65,7 @@ class Engine:
         self._exchanges = exchanges
         self._consumers = consumers
         self._journals = journals
+        self._accounts = accounts
         self._leases = leases
         self._outcomes = outcomes
         self._clock = clock
@@ -63,19 +73,49 @@ class Engine:
         self._jitter = jitter
         self._stopping = stopping
 
-    def rotate(self, credential: str, *, requested: bool = False) -> tuple[Outcome, ...]:
+    def request_time(self, credential: str) -> datetime:
+        """Return the moment of a request that is made now, on Vault's clock, which promotions are stamped with.
+
+        It is later than the promotion of the token that is current now: Vault tells whole seconds, and a rotation that
+        ended within this one was not asked for by this request. When Vault cannot be read our own clock is used.
+
+        Raises UnknownNameError when no such credential is configured.
+        """
+        settings = self._gatherer.settings_of(credential)
+        try:
+            now = self._journals.server_time()
+            found = self._journals.read(PathLocation(settings.mount, settings.path))
+        except RotatorError:
+            return self._clock.now()
+        current = found.journal.current if found else None
+        promoted_at = current.promoted_at if current else None
+        if promoted_at is None or promoted_at < now or promoted_at - now > _WHOLE_SECOND:
+            return now
+        return promoted_at + timedelta(microseconds=1)
+
+    def rotate(
+        self,
+        credential: str,
+        *,
+        requested: bool = False,
+        requested_at: datetime | None = None,
+        order: Order | None = None,
+    ) -> tuple[Outcome, ...]:
         """Roll an open intent forward, then rotate the credential if it is due (or was asked for).
 
         Args:
             credential: its name.
-            requested: a person asked for it now: it is rotated once even though it is not due.
+            requested: a person asks for it now: it is rotated once even though it is not due.
+            requested_at: a person asked for it then; any promotion since satisfies the request.
+            order: who asked, and why.
 
         Returns:
             What happened, in order. Raises UnknownNameError when no such credential is configured.
         """
-        requested_at = self._clock.now() if requested else None
+        if requested and requested_at is None:
+            requested_at = self.request_time(credential)
         settings = self._gatherer.settings_of(credential)
-        recorder = Recorder(self._outcomes, self._clock)
+        recorder = Recorder(self._outcomes, self._clock, order)
         with self._leases.hold(f"rotate:{credential}", settings.policy.derive_deadline) as held:
             if not held:
                 recorder.note(
@@ -98,12 +138,58 @@ class Engine:
                     break
         return recorder.outcomes
 
-    def resume(self, credential: str) -> tuple[Outcome, ...]:
-        """Forget a credential's failures, so that a parked one is tried again; raises UnknownNameError."""
-        recorder = Recorder(self._outcomes, self._clock)
-        facts = self._gatherer.credential(credential)
-        resume_credential(self._world(facts.credential.account, recorder), facts)
+    def resume(self, name: str, *, order: Order | None = None) -> tuple[Outcome, ...]:
+        """Lift pauses and forget failures of a credential, of an account's parked ones, or of all.
+
+        Raises UnknownNameError when nothing (or more than one thing) has that name.
+        """
+        recorder = Recorder(self._outcomes, self._clock, order)
+        failed = carry_out_edits(self._accounts, lifts(self._settings, name), recorder, self._clock)
+        for facts, plan in self._resumptions(name, without=failed):
+            resume_credential(self._world(facts.credential.account, recorder), facts, plan)
+        if not recorder.outcomes:
+            for step in self._nothing_to_resume(name):
+                recorder.done(step, step.sentence)
         return recorder.outcomes
+
+    def ordered_by(self, order: Order) -> Orders:
+        """Return what a person can have done to a credential; each outcome says who ordered it, and why."""
+        recorder = Recorder(self._outcomes, self._clock, order)
+        return Orders(
+            gatherer=self._gatherer,
+            world_of=lambda account: self._world(account, recorder),
+            clock=self._clock,
+            new_rotation_id=self._new_rotation_id,
+        )
+
+    def plan_resume(self, name: str) -> Plan:
+        """Return what `resume` would do; raises as it does."""
+        lifted = self.plan_edits(lifts(self._settings, name))
+        failed = {hold.account for hold in lifted.holds if hold.reason is Reason.UNREADABLE}
+        plans = [lifted, *(plan for _, plan in self._resumptions(name, without=failed))]
+        steps, holds = tuple(s for one in plans for s in one.steps), tuple(h for one in plans for h in one.holds)
+        return Plan(steps if steps or holds else self._nothing_to_resume(name), holds)
+
+    def _nothing_to_resume(self, name: str) -> tuple[Step, ...]:
+        return tuple(nothing_to_resume(one.account, one.credential) for one in scopes_of(self._settings, name))
+
+    def _resumptions(self, name: str, *, without: Collection[str]) -> Iterator[tuple[CredentialFacts, Plan]]:
+        # Where Vault does not answer for the account it is not asked, and waited for, once more for each credential.
+        for scope in (one for one in scopes_of(self._settings, name) if one.account not in without):
+            of_account = (one.name for one in self._settings.credentials_of(scope.account))
+            for credential in (scope.credential,) if scope.credential else of_account:
+                facts = self._gatherer.credential(credential)
+                yield facts, plan_resume(facts, parked_only=scope.credential is None)
+
+    def edit(self, edits: Edits, order: Order) -> tuple[Outcome, ...]:
+        """Write a person's order (`worker.engine.pausing`) to the account ledgers; never raises RotatorError."""
+        recorder = Recorder(self._outcomes, self._clock, order)
+        carry_out_edits(self._accounts, edits, recorder, self._clock)
+        return recorder.outcomes
+
+    def plan_edits(self, edits: Edits) -> Plan:
+        """Return what `edit` would do."""
+        return plan_edits(self._accounts, edits, self._clock.now())
 
     def revoke(self, account: str) -> tuple[Outcome, ...]:
         """Revoke what the account's plan says, orphans first; raises UnknownNameError for an unknown account."""
@@ -111,16 +197,20 @@ class Engine:
         with self._leases.hold(f"revoke:{account}", self._account_lease()) as held:
             if not held:
                 return recorder.outcomes
-            facts = self._gatherer.account(account)
+            world = self._world(account, recorder)
+            facts = observe_account(world, self._gatherer.account(account))
+            if facts is None:
+                return recorder.outcomes
+            facts = probe_account(world, facts)
             plan = plan_revocations(facts, self._clock.now())
             recorder.holds(plan.holds)
-            revoke_account(self._world(account, recorder), facts, plan.steps)
+            revoke_account(world, facts, plan.steps)
         return recorder.outcomes
 
     def flag(self, account: str) -> tuple[Outcome, ...]:
         """Begin and end the stale verdicts of an account; raises UnknownNameError for an unknown account."""
         recorder = Recorder(self._outcomes, self._clock)
-        facts = self._gatherer.account(account)
+        facts = observed(self._gatherer.account(account), self._clock.now())
         plan = plan_flags(facts, self._clock.now())
         if facts.tokens is None:
             sentence = f"Staleness in account {account} cannot be judged: {facts.list_error}"
@@ -138,6 +228,7 @@ class Engine:
             exchange=self._exchanges[account],
             consumers=self._consumers,
             journals=self._journals,
+            accounts=self._accounts,
             clock=self._clock,
             recorder=recorder,
             jitter=self._jitter,

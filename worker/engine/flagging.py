@@ -1,36 +1,31 @@
-"""Flag: begin and end stale verdicts in the journal, so that each is announced once."""
+"""Flag: begin and end verdicts in the account ledger, so that each is announced once."""
 
 from collections.abc import Sequence
 
+from worker.account_ledger import changed
 from worker.engine.world import World
-from worker.errors import RotatorError
-from worker.journal import set_stale_flag
-from worker.models import Severity
+from worker.errors import AmbiguousError, RotatorError
 from worker.policy.facts import AccountFacts
-from worker.policy.steps import Action, Step
-from worker.policy.usage import new_flag
+from worker.policy.steps import Reason, Result, Step
+from worker.policy.verdicts import flags_after
 
 
 def flag_account(world: World, facts: AccountFacts, steps: Sequence[Step]) -> None:
-    """Carry out FLAG and UNFLAG steps; one credential's failure does not stop another's."""
-    journals = {one.credential.name: one for one in facts.credentials}
+    """Write all verdicts that begin or end at once, and announce them when that is durable."""
+    if not steps or facts.state is None:
+        return
+    if world.stopping():
+        world.recorder.interrupted(steps[0])
+        return
+    version, before = facts.state.versioned
+    flags = flags_after(before.flags, steps, world.clock.now())
+    try:
+        world.accounts.write(changed(before, flags=flags), cas=version)
+    except AmbiguousError:
+        pass  # If they landed, no later sweep tells them: twice is better than never.
+    except RotatorError as error:
+        sentence = f"The verdicts on account {facts.account} could not be written; they are told later: {error}"
+        world.recorder.note(facts.account, "", Result.FAILED, Reason.FAILED, sentence)
+        return
     for step in steps:
-        one = journals[step.credential]
-        if one.journal is None:
-            continue
-        if world.stopping():
-            world.recorder.interrupted(step)
-            return
-        try:
-            changed = set_stale_flag(one.journal.journal, new_flag(step, world.clock.now()))
-            world.journals.write(one.location, changed, cas=one.journal.version)
-        except RotatorError as error:
-            world.recorder.failed(step, error)
-            continue
-        last = step.last_used_by_others
-        world.recorder.done(
-            step,
-            step.sentence,
-            severity=Severity.WARNING if step.action is Action.FLAG else Severity.INFO,
-            evidence={"last_used_by_others": last.isoformat() if last else "never"},
-        )
+        world.recorder.done(step, step.sentence, severity=step.severity, evidence=step.evidence)

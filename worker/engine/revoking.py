@@ -1,13 +1,14 @@
 """Revoke: mark in the journal, delete at the exchange, destroy the old versions, end the ledger's entry."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from structlog.contextvars import bound_contextvars
 
 from worker.engine.world import World
 from worker.errors import AmbiguousError, ConflictError, RotatorError
 from worker.journal import Journal, VersionedJournal, end_record, mark_revoking
-from worker.models import RevokeResult
+from worker.models import ConsumersPath, PathContent, RevokeResult
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.revocation import may_end
 from worker.policy.steps import Action, Step
@@ -20,6 +21,12 @@ def revoke_account(world: World, facts: AccountFacts, steps: Sequence[Step]) -> 
         journal = by_name[name].journal
         if journal is not None:
             _Revocations(world, by_name[name], journal).run([step for step in steps if step.credential == name])
+
+
+def revoke_credential(world: World, facts: CredentialFacts, steps: Sequence[Step]) -> None:
+    """Carry out the steps of one credential, as `revoke_account` does."""
+    if facts.journal is not None:
+        _Revocations(world, facts, facts.journal).run(steps)
 
 
 class _Revocations:
@@ -44,6 +51,8 @@ class _Revocations:
             try:
                 if step.action is Action.DESTROY:
                     self._destroy(step)
+                elif step.action is Action.RETIRE:
+                    self._tombstone(step)
                 else:
                     self._revoke(step)
             except (ConflictError, AmbiguousError) as error:
@@ -79,15 +88,24 @@ class _Revocations:
         world.recorder.done(
             step,
             f"{step.label} {how} ({step.reason.value}); versions destroyed: {_numbers(destroyed)}.",
-            evidence={"answer": answer.value, "why": step.sentence},
+            evidence={"answer": answer.value, "rule": step.sentence},
         )
 
     def _try_to_destroy(self, step: Step) -> tuple[int, ...] | None:
-        """Destroy what still holds the secret; None when Vault refused, so that a later sweep does it."""
+        """Destroy what still holds the secret; None when something still does, so that a later sweep does it."""
         try:
-            return self._world.consumers.destroy_secret(self._facts.location, step.token_id or "")
+            destroyed = self._world.consumers.destroy_secret(self._facts.location, step.token_id or "")
         except RotatorError:
             return None
+        # The latest version is never destroyed; a token that is served to its end leaves its secret there.
+        return None if step.token_id == self._facts.served_token_id else destroyed
+
+    def _tombstone(self, step: Step) -> None:
+        path = self._facts.path
+        receipt = self._world.consumers.write_tombstone(self._facts.location, cas=path.version if path else 0)
+        emptied = ConsumersPath(receipt.version, receipt.created_time, PathContent.TOMBSTONE)
+        self._facts = replace(self._facts, path=emptied)
+        self._world.recorder.done(step, f"{self._facts.location} serves nothing any more (version {receipt.version}).")
 
     def _destroy(self, step: Step) -> None:
         world, token_id = self._world, step.token_id or ""
@@ -103,5 +121,5 @@ class _Revocations:
 
 def _numbers(versions: tuple[int, ...] | None) -> str:
     if versions is None:
-        return "not yet, Vault refused"
+        return "not all yet"
     return ", ".join(map(str, versions)) or "none"

@@ -9,10 +9,11 @@ from dataclasses import replace
 
 from structlog.contextvars import bind_contextvars, unbind_contextvars
 
+from worker.engine.fencing import fence_path
 from worker.engine.staging import stage_secret
 from worker.engine.verification import Verification, verify_token
 from worker.engine.world import World
-from worker.errors import AmbiguousDeriveError, CasConflictError, RotatorError
+from worker.errors import AmbiguousDeriveError, CasConflictError, RotatorError, TransientError
 from worker.journal import Intent, VersionedJournal, abandon, close, new_journal, open_intent, reopen_verify
 from worker.models import ServedDocument, Severity, WriteReceipt
 from worker.policy.facts import CredentialFacts
@@ -72,6 +73,9 @@ class Rotation:
 
     def _mint(self, step: Step) -> bool:
         world, credential = self._world, self._credential
+        if step.reason is not Reason.COMPROMISED:
+            # While the exchange does not answer, an attempt would only make an orphan and bring parking nearer.
+            world.exchange.list_tokens()
         opened = self._open_intent(step)
         step = self._named(step)
         label, asked_at = step.label or "", world.clock.monotonic()
@@ -86,7 +90,7 @@ class Rotation:
             world.recorder.failed(step, error, reason=Reason.DERIVE_LOST)
             return False
         except RotatorError as error:
-            self._give_up(Reason.DERIVE_REFUSED)
+            self._give_up(Reason.DERIVE_REFUSED, error)
             world.recorder.failed(step, error, reason=Reason.DERIVE_REFUSED)
             self._tell_if_parked(step)
             return False
@@ -111,6 +115,7 @@ class Rotation:
             reason=step.reason.value,
             now=self._world.clock.now(),
             expected_version=path.version if path else 0,
+            kind="emergency" if step.reason is Reason.COMPROMISED else "rotation",
         )
         self._journal = self._world.journals.write(self._location, intended, cas=version)
         return self._journal
@@ -157,8 +162,9 @@ class Rotation:
         """Fence the consumers' path, abandon, and leave the token to the next sweep; the predecessor is untouched."""
         world = self._world
         reason = Reason.SCOPES_DIFFER if verdict is Verification.SCOPES_DIFFER else Reason.VERIFY_REFUSED
+        intent = self._seen().journal.intent
         try:
-            self._fence()
+            fence_path(world, self._location, self._path, expected=intent.expected_version if intent else 0)
         except CasConflictError:
             self._path = world.consumers.read(self._location)
             if self._serves(step.token_id):
@@ -169,25 +175,17 @@ class Rotation:
             if verdict is Verification.SCOPES_DIFFER
             else f"was answered 401 for {self._credential.policy.verify_deadline.total_seconds():g} s"
         )
-        world.recorder.stopped(
-            step,
-            reason,
-            f"The new token {step.label} of credential {step.credential} (account {step.account}) {what}. It was "
-            f"abandoned and will be revoked; services keep the old token. If this repeats, look at the exchange.",
-            Severity.ERROR,
-        )
+        whose = f"{step.label} of credential {step.credential} (account {step.account})"
+        if intent is not None and intent.kind == "rollback":
+            sentence = f"The predecessor {whose} {what}, so it is not served again; services keep the present token."
+        else:
+            sentence = (
+                f"The new token {whose} {what}. It was abandoned and will be revoked; services keep the old token. If "
+                f"this repeats, look at the exchange."
+            )
+        world.recorder.stopped(step, reason, sentence, Severity.ERROR)
         self._tell_if_parked(step)
         return False
-
-    def _fence(self) -> None:
-        """Move the consumers' path on without changing what it serves: a paused worker's promote must now fail."""
-        intent = self._seen().journal.intent
-        expected = intent.expected_version if intent else 0
-        document = self._path.document if self._path else None
-        if document is not None:
-            self._world.consumers.write(self._location, document, cas=expected)
-        else:
-            self._world.consumers.write_tombstone(self._location, cas=expected)
 
     # --- promote, close, abandon ------------------------------------------------------------------------------------
 
@@ -243,11 +241,14 @@ class Rotation:
         self._tell_if_parked(step)
         return True
 
-    def _give_up(self, reason: Reason) -> None:
+    def _give_up(self, reason: Reason, error: RotatorError | None = None) -> None:
         """Write the abandonment, with the moment before which no further attempt is made."""
-        world, seen, now = self._world, self._seen(), self._world.clock.now()
-        longest = longest_backoff(seen.journal.failures.count + 1, self._credential.policy)
-        abandoned = abandon(seen.journal, reason=reason.value, now=now, retry_at=now + longest * world.jitter())
+        world, seen, now, policy = self._world, self._seen(), self._world.clock.now(), self._credential.policy
+        wait = longest_backoff(seen.journal.failures.attempts + 1, policy) * world.jitter()
+        passing = isinstance(error, TransientError)
+        if isinstance(error, TransientError) and error.retry_after is not None:
+            wait = max(wait, min(error.retry_after, policy.backoff_cap))
+        abandoned = abandon(seen.journal, reason=reason.value, now=now, retry_at=now + wait, passing=passing)
         self._journal = world.journals.write(self._location, abandoned, cas=seen.version)
 
     def _tell_if_parked(self, step: Step) -> None:

@@ -5,16 +5,18 @@ from dataclasses import dataclass
 
 from worker.errors import ConflictError, RotatorError, TransientError
 from worker.models import Severity
-from worker.policy.steps import Action, Hold, Outcome, Reason, Result, Step
-from worker.ports import Clock, ConsumersStore, Exchange, JournalStore, OutcomeSink
+from worker.policy.steps import Action, Hold, Order, Outcome, Reason, Result, Step
+from worker.ports import AccountLedgers, Clock, ConsumersStore, Exchange, JournalStore, OutcomeSink
 
 
 class Recorder:
     """Collects the outcomes of one run and passes each one on the moment it is known."""
 
-    def __init__(self, sink: OutcomeSink, clock: Clock) -> None:
+    def __init__(self, sink: OutcomeSink, clock: Clock, order: Order | None = None) -> None:
+        """Record for a sweep, or for an order: then each outcome says who gave it and why."""
         self._sink = sink
         self._clock = clock
+        self._ordered = order.evidence if order else {}
         self._outcomes: list[Outcome] = []
 
     @property
@@ -48,7 +50,7 @@ class Recorder:
             severity=severity,
             token_id=token_id,
             rotation_id=rotation_id,
-            evidence=evidence or {},
+            evidence={**self._ordered, **(evidence or {})},
         )
         self._outcomes.append(outcome)
         self._sink.record(outcome)
@@ -120,6 +122,7 @@ class World:
     exchange: Exchange
     consumers: ConsumersStore
     journals: JournalStore
+    accounts: AccountLedgers
     clock: Clock
     recorder: Recorder
     jitter: Callable[[], float]

@@ -3,22 +3,38 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from config.schema import Credential
+from config.schema import Account, Credential, Freeze
+from worker.account_ledger import AccountLedger, VersionedLedger
 from worker.journal import Intent, Journal, TokenRecord, VersionedJournal
-from worker.models import ConsumersPath, PathLocation, TokenList
+from worker.models import ConsumersPath, ListedToken, PathLocation, TokenList
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """What is durable about an account beside its tokens, and the configured freezes."""
+
+    versioned: VersionedLedger
+    freezes: tuple[Freeze, ...] = ()
+
+    @property
+    def ledger(self) -> AccountLedger:
+        """The account ledger's document without its version."""
+        return self.versioned.ledger
 
 
 @dataclass(frozen=True, slots=True)
 class CredentialFacts:
     """One credential: its settings, its journal (None: there never was one) and what services are served.
 
-    `unreadable` says why journal or path could not be read; then nothing is decided.
+    `unreadable` says why journal, path or account ledger could not be read; then nothing is decided. `state` is None
+    only then.
     """
 
     credential: Credential
     journal: VersionedJournal | None
     path: ConsumersPath | None
     unreadable: str | None = None
+    state: AccountState | None = None
 
     @property
     def location(self) -> PathLocation:
@@ -40,6 +56,13 @@ class CredentialFacts:
         """The journal's document without its version."""
         return self.journal.journal if self.journal else None
 
+    def knows(self, token: ListedToken) -> bool:
+        """Whether this credential's journal has a record of that token, or asked for its label."""
+        journal = self.ledger
+        return journal is not None and (
+            journal.record_of(token.token_id) is not None or journal.owns_label(token.label)
+        )
+
     @property
     def served_token_id(self) -> str | None:
         """The token that services are served, or None when the path serves none of ours."""
@@ -51,7 +74,8 @@ class AccountFacts:
     """One account: the exchange's list, read before every credential's facts, and the three clocks.
 
     Args:
-        account: its name.
+        settings: of the account.
+        state: its ledger and freezes; None when the ledger could not be read (`state_error` says why).
         tokens: the complete list, or None when it could not be read.
         list_error: why, then.
         listed_at: our clock when the list's answer arrived.
@@ -60,13 +84,43 @@ class AccountFacts:
         credentials: the facts of each credential of the account, read after the list.
     """
 
-    account: str
+    settings: Account
     tokens: TokenList | None
     list_error: str | None
     listed_at: datetime
     vault_time: datetime | None
     vault_read_at: datetime
     credentials: tuple[CredentialFacts, ...]
+    state: AccountState | None = None
+    state_error: str | None = None
+
+    def unrecorded(self, tokens: TokenList) -> tuple[ListedToken, ...]:
+        """Return the listed tokens that are in no credential's ledger and in no open intent."""
+        ids: set[str | None] = set()
+        for journal in (one.ledger for one in self.credentials if one.ledger is not None):
+            ids.update([record.token_id for record in journal.ledger])
+            if journal.intent is not None and journal.intent.token is not None:
+                ids.add(journal.intent.token.token_id)
+        return tuple(one for one in tokens.tokens if one.token_id not in ids)
+
+    def strangers(self, tokens: TokenList) -> tuple[ListedToken, ...]:
+        """Return the listed tokens that no credential knows: neither by id nor by the full label of an intent."""
+        unrecorded = self.unrecorded(tokens)
+        if not unrecorded:
+            return ()
+        ours = frozenset[str]().union(*(one.ledger.labels for one in self.credentials if one.ledger is not None))
+        return tuple(one for one in unrecorded if one.label not in ours)
+
+    @property
+    def unconfigured(self) -> tuple[str, ...]:
+        """Credentials that once had a journal and are no longer in the settings."""
+        names = {one.credential.name for one in self.credentials}
+        return tuple(one for one in self.state.ledger.known if one not in names) if self.state else ()
+
+    @property
+    def account(self) -> str:
+        """The account's name."""
+        return self.settings.name
 
     @property
     def exchange_skew(self) -> timedelta | None:

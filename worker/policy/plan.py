@@ -2,6 +2,6 @@
 
 from worker.policy.revocation import plan_revocations
 from worker.policy.rotation import plan_rotation
-from worker.policy.usage import plan_flags
+from worker.policy.verdicts import plan_flags
 
 __all__ = ["plan_flags", "plan_revocations", "plan_rotation"]

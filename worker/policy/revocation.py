@@ -4,41 +4,92 @@ Rules in docs/architecture.md: only tokens of our ledger or with the full label 
 that Vault serves; superseded ones after grace *and* when use proves the cut-over.
 """
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 
+from worker.account_ledger import quiet_since
 from worker.journal import Journal, RecordState, TokenRecord
 from worker.models import ListedToken, RevokeResult, Severity, TokenList
+from worker.policy.caps import within_cap
+from worker.policy.due import age_of
 from worker.policy.facts import AccountFacts, CredentialFacts
-from worker.policy.safety import account_hold, hands_off
+from worker.policy.guards import freezes_of, held_back
+from worker.policy.safety import ANOTHER_HAND, account_hold, hands_off
 from worker.policy.steps import Action, Hold, Plan, Reason, Step
-from worker.policy.usage import is_adopted, used_by_others
+from worker.policy.usage import is_adopted, stale_verdict, used_by_others
 from worker.policy.wording import span
 
-_FIRST = (Reason.ORPHAN, Reason.REVOKE_UNFINISHED)
+ORDERED = frozenset({Reason.COMPROMISED.value, Reason.RETIRED.value, Reason.ORDERED.value})
+"""Why a person has a token revoked at once: no grace, freeze, pause, list or cap stands in the way."""
 
 
 def plan_revocations(facts: AccountFacts, now: datetime) -> Plan:
-    """Return REVOKE and DESTROY steps, orphans first, and a hold for everything that waits."""
+    """Return REVOKE and DESTROY steps, what was ordered first, then orphans, and a hold for everything that waits."""
+    ordered = tuple(step for one in facts.credentials for step in plan_ordered(one))
+    hold = _account_hold(facts, now)
+    if hold is not None or facts.tokens is None:
+        return Plan(steps=ordered, holds=(hold,) if hold else ())
+    unrecorded = facts.unrecorded(facts.tokens)
+    verdicts = [verdict for one in facts.credentials for verdict in _of_credential(one, facts.tokens, unrecorded, now)]
+    verdicts = [_unless_served_elsewhere(one, facts) for one in verdicts]
+    steps, held = within_cap(facts, facts.tokens, [one for one in verdicts if isinstance(one, Step)])
+    holds = tuple(one for one in verdicts if isinstance(one, Hold))
+    return Plan((*ordered, *steps), (*holds, *held, *_foreign(facts, facts.tokens)))
+
+
+def _unless_served_elsewhere(verdict: Step | Hold, facts: AccountFacts) -> Step | Hold:
+    """Return a hold when another credential's path serves that token: its services would be rejected."""
+    if isinstance(verdict, Hold) or verdict.action is not Action.REVOKE:
+        return verdict
+    reader = next((one for one in facts.credentials if one.served_token_id == verdict.token_id), None)
+    if reader is None or reader.credential.name == verdict.credential:
+        return verdict
+    sentence = (
+        f"{verdict.label} is to be revoked, but somebody put it at {reader.location} (credential "
+        f"{reader.credential.name}) too; it is left alone until that path holds a token of its own."
+    )
+    return Hold(verdict.account, verdict.credential, Reason.STILL_USED, sentence, Severity.WARNING, verdict.token_id)
+
+
+def _account_hold(facts: AccountFacts, now: datetime) -> Hold | None:
     tolerance = min((one.credential.policy.max_clock_skew for one in facts.credentials), default=None)
     if tolerance is None:
-        return Plan()
+        return None
     hold = account_hold(facts, tolerance)
-    if hold is not None or facts.tokens is None:
-        return Plan(holds=(hold,) if hold else ())
-    verdicts: list[Step | Hold] = []
-    for one in facts.credentials:
-        verdicts.extend(_of_credential(one, facts.tokens, now))
-    verdicts.extend(_foreign(facts, facts.tokens))
-    steps = sorted(
-        (verdict for verdict in verdicts if isinstance(verdict, Step)),
-        key=lambda step: (_FIRST.index(step.reason) if step.reason in _FIRST else len(_FIRST), step.token_id or ""),
-    )
-    return Plan(tuple(steps), tuple(verdict for verdict in verdicts if isinstance(verdict, Hold)))
+    if hold is not None or facts.state is None:
+        return hold
+    ledger = facts.state.ledger
+    return held_back(facts.account, "", ledger, freezes_of(facts.account, facts.state.freezes, ledger, now), now)
 
 
-def _of_credential(facts: CredentialFacts, tokens: TokenList, now: datetime) -> Iterator[Step | Hold]:
+def plan_ordered(facts: CredentialFacts) -> tuple[Step, ...]:
+    """Return what a person ordered and is not done yet: take a retired path out of service, revoke marked tokens.
+
+    The tombstone comes first: only versions before the latest are destroyed with their token. Another hand in the path
+    does not save a token that was ordered to end. A journal that is behind, or that belongs to another name or account,
+    does: at another account a live token is as unknown as one that is gone.
+    """
     hold = hands_off(facts)
+    if facts.ledger is None or facts.intent is not None or (hold is not None and hold.reason not in ANOTHER_HAND):
+        return ()
+    served = facts.ledger.record_of(facts.served_token_id) if facts.served_token_id else None
+    steps = [_tombstone(facts, served)] if facts.ledger.retired_at and served else []
+    for record in facts.ledger.ledger:
+        if record.state is RecordState.REVOKING and record.revoking_reason in ORDERED:
+            sentence = f"{record.label} is revoked at once, because a person ordered it ({record.revoking_reason})."
+            steps.append(_step(facts, Action.REVOKE, Reason(record.revoking_reason), sentence, record, None))
+    return tuple(steps)
+
+
+def _tombstone(facts: CredentialFacts, served: TokenRecord) -> Step:
+    sentence = f"Credential {facts.credential.name} is retired; its path still serves {served.label} and is emptied."
+    return _step(facts, Action.RETIRE, Reason.RETIRED, sentence, served, None)
+
+
+def _of_credential(
+    facts: CredentialFacts, tokens: TokenList, unrecorded: Sequence[ListedToken], now: datetime
+) -> Iterator[Step | Hold]:
+    hold = hands_off(facts) or _held_back(facts, now)
     if hold is not None:
         yield hold
         return
@@ -57,19 +108,32 @@ def _of_credential(facts: CredentialFacts, tokens: TokenList, now: datetime) -> 
             facts,
             Reason.CURRENT_NOT_LIVE,
             f"The current token {current.label} of {name} is not in the exchange's list; nothing else of it is revoked "
-            f"until it is. If services are answered 401, rotate it: rotator rotate {facts.credential.name}",
+            f"until it is. If it was revoked by hand, that is proved within two sweeps and it is rotated at once.",
             Severity.INFO if young else Severity.ERROR,
         )
         return
+    stale = facts.credential.policy.on_stale == "revoke" and stale_verdict(
+        journal, tokens, facts.credential.policy, now
+    )
     for record in journal.ledger:
-        verdict = _of_record(facts, journal, record, tokens, now)
+        if record.state is RecordState.REVOKED and record.secret_destroyed:
+            continue  # most of a ledger: ended in every way
+        verdict = _of_record(facts, journal, record, tokens, now, stale=bool(stale))
         if verdict is not None:
             yield verdict
-    yield from _strays(facts, journal, tokens)
+    yield from strays_of(facts, unrecorded)
+
+
+def _held_back(facts: CredentialFacts, now: datetime) -> Hold | None:
+    if facts.state is None:
+        return None
+    account, ledger = facts.credential.account, facts.state.ledger
+    intervals = freezes_of(account, facts.state.freezes, ledger, now)
+    return held_back(account, facts.credential.name, ledger, intervals, now)
 
 
 def _of_record(
-    facts: CredentialFacts, journal: Journal, record: TokenRecord, tokens: TokenList, now: datetime
+    facts: CredentialFacts, journal: Journal, record: TokenRecord, tokens: TokenList, now: datetime, *, stale: bool
 ) -> Step | Hold | None:
     if record.token_id is None or record.token_id == facts.served_token_id:
         return None
@@ -78,10 +142,10 @@ def _of_record(
         case RecordState.CURRENT:
             return None
         case RecordState.REVOKED:
-            if record.secret_destroyed:
-                return None
             sentence = f"Old versions of the consumers' path still hold the secret of revoked token {record.label}."
             return _step(facts, Action.DESTROY, Reason.SECRET_LEFT, sentence, record, None)
+        case RecordState.REVOKING if record.revoking_reason in ORDERED:
+            return None  # planned already, whatever else holds
         case RecordState.REVOKING:
             sentence = f"The revocation of {record.label} was begun but the exchange's answer is not in the ledger."
             return _step(facts, Action.REVOKE, Reason.REVOKE_UNFINISHED, sentence, record, listed)
@@ -89,11 +153,11 @@ def _of_record(
             sentence = f"{record.label} was abandoned: its token is an orphan, its secret is in no Vault path."
             return _step(facts, Action.REVOKE, Reason.ORPHAN, sentence, record, listed)
         case RecordState.SUPERSEDED:
-            return _superseded(facts, journal, record, tokens, now)
+            return _superseded(facts, journal, record, tokens, now, stale=stale)
 
 
 def _superseded(
-    facts: CredentialFacts, journal: Journal, record: TokenRecord, tokens: TokenList, now: datetime
+    facts: CredentialFacts, journal: Journal, record: TokenRecord, tokens: TokenList, now: datetime, *, stale: bool
 ) -> Step | Hold:
     policy = facts.credential.policy
     listed = tokens.by_id(record.token_id) if record.token_id else None
@@ -105,7 +169,8 @@ def _superseded(
         left = span(policy.grace - overlap)
         return _hold(facts, Reason.IN_GRACE, f"{record.label} is in its grace for another {left}.", record=record)
     since = f"{record.label} was superseded {span(overlap)} ago, its grace of {span(policy.grace)} is over"
-    if now - record.derived_at > policy.max_age:
+    age = age_of(record, now)
+    if age is not None and age > policy.max_age:
         sentence = f"{since}, and it is older than max_age {span(policy.max_age)}."
         return _step(facts, Action.REVOKE, Reason.AGE_OVER, sentence, record, listed)
     overlap_over = overlap >= policy.max_overlap
@@ -118,13 +183,20 @@ def _superseded(
         return _hold(facts, Reason.NOT_LISTED, sentence, record=record)
     last = listed.last_used_at
     quiet_for = policy.quiet_period + policy.lastused_lag
-    if last is not None and now - last < quiet_for:
-        sentence = (
-            f"{since}, but a service used it {span(now - last)} ago; it must be quiet for {span(quiet_for)}. Find the "
-            f"reader that did not pick up the new version."
-        )
+    if last is not None and _quiet_for(facts, last, now) < quiet_for:
+        sentence = _why_not_quiet(since, facts, last, now, quiet_for)
+        if overlap_over and policy.on_overlap == "revoke":
+            limit = f"max_overlap {span(policy.max_overlap)}"
+            sentence = f"{since}, and so is {limit}; on_overlap says to revoke it, in use or not."
+            return _step(facts, Action.REVOKE, Reason.OVERLAP_OVER, sentence, record, listed)
         severity = Severity.WARNING if overlap_over else Severity.INFO
         return _hold(facts, Reason.STILL_USED, sentence, severity, record)
+    if stale:
+        sentence = f"{since}, it is quiet, and nobody uses the credential; on_stale says to revoke what is not served."
+        return _step(facts, Action.REVOKE, Reason.STALE_REVOKED, sentence, record, listed)
+    if not policy.require_adoption:
+        sentence = f"{since} and it is quiet; require_adoption is off."
+        return _step(facts, Action.REVOKE, Reason.GRACE_OVER, sentence, record, listed)
     if is_adopted(record, journal, tokens, policy):
         sentence = f"{since}, it is quiet, and services use its successor."
         return _step(facts, Action.REVOKE, Reason.GRACE_OVER, sentence, record, listed)
@@ -137,40 +209,58 @@ def _superseded(
     return _hold(facts, Reason.NOT_ADOPTED_YET, sentence, record=record)
 
 
-def _strays(facts: CredentialFacts, journal: Journal, tokens: TokenList) -> Iterator[Step]:
-    for token in tokens.tokens:
-        label = token.label
-        if label is None or not journal.owns_label(label) or token.token_id == facts.served_token_id:
-            continue
-        if journal.record_of(token.token_id) is None:
-            sentence = f"A live token carries our label {label}, but its secret is in no Vault path: an orphan."
-            yield Step(
-                action=Action.REVOKE,
-                account=facts.credential.account,
-                credential=facts.credential.name,
-                reason=Reason.ORPHAN,
-                sentence=sentence,
-                token_id=token.token_id,
-                label=label,
-                rotation_id=label.rsplit("/", 1)[-1],
-            )
+def _why_not_quiet(since: str, facts: CredentialFacts, last: datetime, now: datetime, quiet_for: timedelta) -> str:
+    if now - last >= quiet_for:
+        return (
+            f"{since}, but the exchange did not answer until {span(_quiet_for(facts, last, now))} ago, so nobody could "
+            f"use it; it must be quiet for {span(quiet_for)} from then on."
+        )
+    return (
+        f"{since}, but a service used it {span(now - last)} ago; it must be quiet for {span(quiet_for)}. Find the "
+        f"reader that did not pick up the new version."
+    )
+
+
+def _quiet_for(facts: CredentialFacts, last: datetime, now: datetime) -> timedelta:
+    """Return how long it is certain that nobody used a token who could have."""
+    return now - (quiet_since(facts.state.ledger, last, now) if facts.state else last)
+
+
+def strays_of(facts: CredentialFacts, tokens: Sequence[ListedToken]) -> tuple[Step, ...]:
+    """Return a step for each live token that carries one of our labels although no record knows its id: an orphan.
+
+    A sweep passes only the tokens that no ledger of the account has; what another one has is that one's affair.
+    """
+    journal = facts.ledger
+    if journal is None or journal.intent is not None or not tokens:
+        return ()
+    ours = journal.labels
+    return tuple(
+        Step(
+            action=Action.REVOKE,
+            account=facts.credential.account,
+            credential=facts.credential.name,
+            reason=Reason.ORPHAN,
+            sentence=f"A live token carries our label {token.label}, but its secret is in no Vault path: an orphan.",
+            token_id=token.token_id,
+            label=token.label,
+            rotation_id=token.label.rsplit("/", 1)[-1],
+        )
+        for token in tokens
+        if token.label is not None
+        and token.label in ours
+        and token.token_id != facts.served_token_id
+        and journal.record_of(token.token_id) is None
+    )
 
 
 def _foreign(facts: AccountFacts, tokens: TokenList) -> Iterator[Hold]:
-    journals = [one.ledger for one in facts.credentials if one.ledger is not None]
     if any(one.unreadable for one in facts.credentials):
         return  # whose it is cannot be said before every journal was read
-    for token in tokens.tokens:
-        ours = any(
-            journal.owns_label(token.label)
-            or journal.record_of(token.token_id)
-            or (journal.intent and journal.intent.token and journal.intent.token.token_id == token.token_id)
-            for journal in journals
-        )
-        if not ours:
-            label = token.label or "(no label)"
-            sentence = f"Token {label} of account {facts.account} is not ours; it is never touched."
-            yield Hold(facts.account, "", Reason.FOREIGN, sentence, token_id=token.token_id)
+    for token in facts.strangers(tokens):
+        label = token.label or "(no label)"
+        sentence = f"Token {label} of account {facts.account} is not ours; it is never touched."
+        yield Hold(facts.account, "", Reason.FOREIGN, sentence, token_id=token.token_id)
 
 
 def may_end(record: TokenRecord, answer: RevokeResult, facts: CredentialFacts, now: datetime) -> bool:

@@ -3,9 +3,11 @@
 from datetime import datetime, timedelta
 
 from config.schema import Policy
-from worker.journal import Failures, Intent
+from worker.journal import Failures, Intent, RecordState
 from worker.models import Severity
+from worker.policy.due import Due, is_overdue, judge_due
 from worker.policy.facts import CredentialFacts
+from worker.policy.guards import freezes_of, held_back
 from worker.policy.safety import hands_off
 from worker.policy.steps import Action, Hold, Plan, Reason, Step
 from worker.policy.wording import span
@@ -20,23 +22,63 @@ _PURPOSE = {
 }
 
 
+def purpose_of(action: Action) -> str:
+    """Return what a step of a rotation does, as the end of a sentence."""
+    return _PURPOSE[action]
+
+
 def plan_rotation(facts: CredentialFacts, now: datetime, *, requested_at: datetime | None = None) -> Plan:
     """Return the steps that this credential needs now: an open intent first, else a rotation when one is due.
 
     Args:
         facts: of the credential.
         now: the present, UTC.
-        requested_at: when a person asked for a rotation; any promotion since then satisfies the request.
+        requested_at: when a person asked for a rotation; any promotion since then satisfies the request. A request
+            bypasses back-off, parking and windows, never the safety rules.
     """
     hold = hands_off(facts)
     if hold is not None:
         return Plan(holds=(hold,))
+    held = _held_back(facts, now)
     if facts.intent is not None:
-        return _plan_open_intent(facts, facts.intent, now)
-    return _plan_due(facts, now, requested_at)
+        return _plan_open_intent(facts, facts.intent, now, held)
+    if facts.ledger is not None and facts.ledger.retired_at is not None:
+        return _held(facts, Reason.RETIRED, f"{_name(facts)} was retired at {facts.ledger.retired_at:%Y-%m-%d} UTC.")
+    if facts.ledger is not None and facts.ledger.emergency_at is not None:
+        return _plan_emergency(facts, facts.ledger.emergency_at, now)
+    return _plan_due(facts, now, requested_at, held)
 
 
-def _plan_open_intent(facts: CredentialFacts, intent: Intent, now: datetime) -> Plan:
+def _plan_emergency(facts: CredentialFacts, since: datetime, now: datetime) -> Plan:
+    """Go on with an emergency that was interrupted: neither pause, freeze, window nor parking holds it back."""
+    sentence = f"{_name(facts)} is compromised: a person ordered at {since:%Y-%m-%d %H:%M:%S} UTC to replace all of it."
+    failures = facts.ledger.failures if facts.ledger else Failures()
+    wait = backoff_left(failures, facts.credential.policy, now)
+    if wait > timedelta():
+        return _held(
+            facts,
+            Reason.BACKING_OFF,
+            f"{sentence} The last attempt failed ({failures.last_reason}); the next one is in {span(wait)}. To cut its "
+            f"tokens off without a replacement: rotator revoke {facts.credential.name} --all",
+            Severity.ERROR,
+        )
+    return _steps(facts, ROTATION, Reason.COMPROMISED, sentence)
+
+
+def _name(facts: CredentialFacts) -> str:
+    return f"Credential {facts.credential.name} (account {facts.credential.account})"
+
+
+def _held_back(facts: CredentialFacts, now: datetime) -> Hold | None:
+    credential, state = facts.credential, facts.state
+    if state is None:
+        return None
+    ledger = state.ledger
+    intervals = freezes_of(credential.account, state.freezes, ledger, now)
+    return held_back(credential.account, credential.name, ledger, intervals, now)
+
+
+def _plan_open_intent(facts: CredentialFacts, intent: Intent, now: datetime, held: Hold | None) -> Plan:
     policy, attempt = facts.credential.policy, f"rotation {intent.rotation_id} of {facts.credential.name}"
     if intent.token is None:
         waited = now - intent.opened_at
@@ -54,6 +96,9 @@ def _plan_open_intent(facts: CredentialFacts, intent: Intent, now: datetime) -> 
         sentence = f"{attempt} is promoted already (version {path_version}) but not closed."
         return _steps(facts, (Action.CLOSE,), Reason.PROMOTED_ALREADY, sentence, intent)
     if path_version == intent.expected_version:
+        if held is not None and _keeps_staged(facts, intent, held):
+            # The secret is safe in the journal; what services are served does not change now.
+            return Plan(holds=(held,))
         sentence = f"{attempt} was interrupted after its secret was staged; it goes on from there."
         return _steps(facts, (Action.VERIFY, Action.PROMOTE, Action.CLOSE), Reason.ROLL_FORWARD, sentence, intent)
     sentence = (
@@ -63,44 +108,102 @@ def _plan_open_intent(facts: CredentialFacts, intent: Intent, now: datetime) -> 
     return _steps(facts, (Action.ABANDON,), Reason.FENCED, sentence, intent)
 
 
-def _plan_due(facts: CredentialFacts, now: datetime, requested_at: datetime | None) -> Plan:
-    credential, current = facts.credential, facts.current
-    policy, name = credential.policy, f"Credential {credential.name} (account {credential.account})"
+def _keeps_staged(facts: CredentialFacts, intent: Intent, held: Hold) -> bool:
+    """Whether that hold keeps a staged token from being promoted.
+
+    A list that shrank stops only derives and revocations. A freeze does not keep services waiting that are rejected.
+    """
+    if intent.kind == "emergency" or held.reason is Reason.LIST_SHRANK:
+        return False
+    return held.reason is Reason.PAUSED or _rejected(facts) is None
+
+
+def _rejected(facts: CredentialFacts) -> str | None:
+    """Return why services are being rejected: they are served a token that was proved dead, or that we ended."""
+    dangling = facts.state.ledger.dangling_token(facts.current.token_id) if facts.state and facts.current else None
+    if dangling is not None:
+        return f"{_name(facts)} serves a token that the exchange refuses (proved at {dangling.proved_at:%H:%M:%S})."
+    served = facts.ledger.record_of(facts.served_token_id) if facts.ledger and facts.served_token_id else None
+    if served is not None and served.state in {RecordState.REVOKING, RecordState.REVOKED}:
+        return f"{_name(facts)} still serves {served.label}, which was revoked ({served.revoking_reason})."
+    return None
+
+
+def _plan_due(facts: CredentialFacts, now: datetime, requested_at: datetime | None, held: Hold | None) -> Plan:
+    policy, current = facts.credential.policy, facts.current
     promoted_at = current.promoted_at if current else None
-    if requested_at is not None and (promoted_at is None or promoted_at < requested_at):
-        return _steps(facts, ROTATION, Reason.REQUESTED, f"{name} is rotated because a person asked for it.")
-    if current is None or promoted_at is None:
-        reason, sentence = Reason.NEVER_ISSUED, f"{name} has never been issued a token."
+    rejected = _rejected(facts)
+    if rejected is not None and held is not None and held.reason is Reason.PAUSED:
+        return Plan(holds=(held,))
+    if rejected is not None:
+        # Services are being rejected already: no window, freeze or parking makes that better.
+        return _steps(facts, ROTATION, Reason.DANGLING, rejected)
+    if requested_at is not None:
+        return _plan_requested(facts, promoted_at, requested_at, held)
+    if current is None:
+        reason, sentence = Reason.NEVER_ISSUED, f"{_name(facts)} has no live token of ours."
+    elif promoted_at is None:
+        sentence = f"When the current token of {_name(facts)} was promoted is unknown, so nobody can say if it is due."
+        return _held(facts, Reason.TIME_UNKNOWN, sentence, Severity.WARNING)
+    elif promoted_at - now > policy.max_clock_skew:
+        return _held(
+            facts,
+            Reason.TIME_UNKNOWN,
+            f"{_name(facts)} was promoted at {promoted_at:%Y-%m-%d %H:%M:%S} UTC, in the future of this machine's "
+            f"clock: whether it is due is unknown. Correct the clock that is off.",
+            Severity.WARNING,
+        )
     else:
-        age = now - promoted_at
-        if age < -policy.max_clock_skew:
+        verdict, age = judge_due(facts.credential.name, policy, promoted_at, now), now - promoted_at
+        if is_overdue(current, policy, now):
+            reason, sentence = Reason.OVERDUE, f"{_name(facts)} is older than max_age {span(policy.max_age)}."
+        elif verdict.due:
+            reason, sentence = (
+                Reason.PERIOD_REACHED,
+                f"{_name(facts)} is {span(age)} old and was due {_since(verdict, now)}.",
+            )
+        else:
+            missed = verdict.missed is not None
+            why = f"the window of {verdict.missed:%Y-%m-%d %H:%M} UTC is closed, " if verdict.missed else ""
             return _held(
                 facts,
-                Reason.TIME_UNKNOWN,
-                f"{name} was promoted at {promoted_at:%Y-%m-%d %H:%M:%S} UTC, in the future of this machine's clock: "
-                f"whether it is due is unknown. Correct the clock that is off.",
-                Severity.WARNING,
+                Reason.WINDOW_CLOSED if missed else Reason.NOT_DUE,
+                f"{_name(facts)} is {span(age)} old; {why}it is due in {span(verdict.next_at - now)}.",
             )
-        if age < policy.rotation_period:
-            left = policy.rotation_period - age
-            return _held(facts, Reason.NOT_DUE, f"{name} is {span(age)} old; it is due in {span(left)}.")
-        reason = Reason.OVERDUE if age > policy.max_age else Reason.PERIOD_REACHED
-        limit = f"max_age {span(policy.max_age)}" if reason is Reason.OVERDUE else span(policy.rotation_period)
-        sentence = f"{name} is {span(age)} old, past {limit}."
-    failures = facts.ledger.failures if facts.ledger else Failures()
+    if held is not None:
+        return Plan(holds=(held,))
+    return _unless_failing(facts, reason, sentence, now)
+
+
+def _plan_requested(
+    facts: CredentialFacts, promoted_at: datetime | None, requested_at: datetime, held: Hold | None
+) -> Plan:
+    if promoted_at is not None and promoted_at >= requested_at:
+        sentence = f"{_name(facts)} was rotated at {promoted_at:%H:%M:%S} UTC, since it was asked for."
+        return _held(facts, Reason.REQUESTED, sentence)
+    sentence = f"{_name(facts)} is rotated because a person asked for it."
+    return Plan(holds=(held,)) if held else _steps(facts, ROTATION, Reason.REQUESTED, sentence)
+
+
+def _since(verdict: Due, now: datetime) -> str:
+    return f"{span(now - verdict.next_at)} ago" if now > verdict.next_at else "just now"
+
+
+def _unless_failing(facts: CredentialFacts, reason: Reason, sentence: str, now: datetime) -> Plan:
+    policy, failures = facts.credential.policy, facts.ledger.failures if facts.ledger else Failures()
     if is_parked(failures, policy):
         return _held(
             facts,
             Reason.PARKED,
             f"{sentence} It is parked after {failures.count} failed attempts ({failures.last_reason}): nothing is "
-            f"tried until a person has looked. Then: rotator resume {credential.name}",
+            f"tried until a person has looked. Then: rotator resume {facts.credential.name}",
         )
     wait = backoff_left(failures, policy, now)
     if wait > timedelta():
         return _held(
             facts,
             Reason.BACKING_OFF,
-            f"{sentence} The last {failures.count} attempts failed ({failures.last_reason}); the next one is in "
+            f"{sentence} The last {failures.attempts} attempts failed ({failures.last_reason}); the next one is in "
             f"{span(wait)}.",
         )
     return _steps(facts, ROTATION, reason, sentence)
@@ -122,7 +225,7 @@ def longest_backoff(failures: int, policy: Policy) -> timedelta:
 
 def backoff_left(failures: Failures, policy: Policy, now: datetime) -> timedelta:
     """Return how long the next attempt still waits; never longer than `backoff_cap`, wherever the clocks are."""
-    if failures.count == 0 or failures.retry_at is None:
+    if failures.attempts == 0 or failures.retry_at is None:
         return timedelta()
     return min(policy.backoff_cap, max(timedelta(), failures.retry_at - now))
 

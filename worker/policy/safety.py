@@ -2,11 +2,14 @@
 
 from datetime import timedelta
 
-from worker.journal import Journal
-from worker.models import ConsumersPath, PathContent, PathLocation, Severity
+from worker.journal import Journal, TokenRecord
+from worker.models import ConsumersPath, PathContent, PathLocation, ServedDocument, Severity
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.steps import Hold, Reason
 from worker.policy.wording import span
+
+ANOTHER_HAND = frozenset({Reason.DRIFTED, Reason.NOT_ADOPTED})
+"""The path holds what is not ours, and the journal is as it should be."""
 
 
 def hands_off(facts: CredentialFacts) -> Hold | None:
@@ -25,7 +28,8 @@ def hands_off(facts: CredentialFacts) -> Hold | None:
             Reason.MOVED,
             f"The journal at this path belongs to credential {journal.credential} of account {journal.account} at "
             f"{journal.location}, but the configuration now says {name}. Nothing is done until a person decides; "
-            f"put the old name, account and path back, or give the credential a path of its own.",
+            f"put the old name, account and path back, or let this one take it over: rotator adopt "
+            f"{facts.credential.name} --reclaim",
         )
     if path.document is not None and path.document.sequence > (journal.sequence if journal else 0):
         return _hold(
@@ -33,7 +37,8 @@ def hands_off(facts: CredentialFacts) -> Hold | None:
             Reason.JOURNAL_BEHIND,
             f"The path of {name} serves sequence {path.document.sequence}, ahead of the journal's "
             f"{journal.sequence if journal else 'missing one'}: the journal was lost or restored from a backup. "
-            f"Nothing is derived or revoked until a person has compared both.",
+            f"Nothing is derived or revoked until a person has compared both. Then: rotator adopt "
+            f"{facts.credential.name} --reclaim",
         )
     return _drift(facts, journal, path, name)
 
@@ -52,27 +57,42 @@ def _drift(facts: CredentialFacts, journal: Journal | None, path: ConsumersPath,
     where = f"{facts.credential.mount}/{facts.credential.path}"
     if current is None:
         staged = journal.intent.token if journal and journal.intent else None
-        ours = path.document is not None and staged is not None and path.document.token_id == staged.token_id
+        ended = journal is not None and path.document is not None and journal.record_of(path.document.token_id)
+        ours = bool(ended) or (
+            path.document is not None and staged is not None and path.document.token_id == staged.token_id
+        )
         if ours or path.content in {PathContent.EMPTY, PathContent.TOMBSTONE}:
             return None
         return _hold(
             facts,
             Reason.NOT_ADOPTED,
             f"{where} already holds version {path.version}, which no journal of {name} knows. It is left as it is; "
-            f"move that secret away, or give the credential another path.",
+            f"take it over (rotator adopt {facts.credential.name}), move that secret away, or give the credential "
+            f"another path.",
         )
     expected = {current.token_id}
     if journal is not None and journal.intent is not None and journal.intent.token is not None:
         expected.add(journal.intent.token.token_id)
-    if path.document is not None and path.document.token_id in expected:
+    if path.document is not None and path.document.token_id in expected and _is_whole(path.document, current):
         return None
-    found = path.document.label if path.document else f"a version ({path.content.value}) that is not ours"
+    found = _found(path)
     return _hold(
         facts,
         Reason.DRIFTED,
         f"{where} should serve {current.label} of {name}, but holds {found} (version {path.version}): another hand "
         f"changed it. Nothing is overwritten, rotated or revoked; restore the version that served {current.label}.",
     )
+
+
+def _is_whole(document: ServedDocument, current: TokenRecord) -> bool:
+    """Whether the document is as we (or, for an adopted token, the people before us) wrote it."""
+    return document.label != "" or current.adopted_as is not None
+
+
+def _found(path: ConsumersPath) -> str:
+    if path.document is None:
+        return f"a version ({path.content.value}) that is not ours"
+    return path.document.label or f"token {path.document.token_id}, put there by hand"
 
 
 def _hold(facts: CredentialFacts, reason: Reason, sentence: str, severity: Severity = Severity.ERROR) -> Hold:

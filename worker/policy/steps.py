@@ -19,7 +19,19 @@ class Action(StrEnum):
     DESTROY = "destroy"  # the KV versions of a token that is revoked already
     FLAG = "flag"
     UNFLAG = "unflag"
-    RESUME = "resume"  # a person's: forget the failures of a credential
+    PROBE = "probe"  # prove that a current token which left the lists is refused
+    OBSERVE = "observe"  # remember a list in the account ledger
+    # a person's
+    RESUME = "resume"
+    ADOPT = "adopt"
+    ROLLBACK = "rollback"
+    EMERGENCY = "emergency"
+    RETIRE = "retire"
+    REVOKE_ALL = "revoke_all"
+    PAUSE = "pause"
+    FREEZE = "freeze"
+    UNFREEZE = "unfreeze"
+    TRUST = "trust"
 
 
 class Reason(StrEnum):
@@ -34,6 +46,14 @@ class Reason(StrEnum):
     BACKING_OFF = "backing_off"
     PARKED = "parked"
     RESUMED = "resumed"
+    WINDOW_CLOSED = "window_closed"
+    COMPROMISED = "compromised"
+    DANGLING = "dangling"
+    RETIRED = "retired"
+    # held back
+    PAUSED = "paused"
+    FROZEN = "frozen"
+    LIST_SHRANK = "list_shrank"
     # an open intent
     ROLL_FORWARD = "roll_forward"
     PROMOTED_ALREADY = "promoted_already"
@@ -66,11 +86,32 @@ class Reason(StrEnum):
     NOT_LISTED = "not_listed"
     CURRENT_NOT_LIVE = "current_not_live"
     INTENT_OPEN = "intent_open"
+    CAPPED = "capped"
+    STALE_REVOKED = "stale_revoked"
+    ORDERED = "ordered"
     FOREIGN = "foreign"
+    # a person's hand
+    ADOPTED = "adopted"
+    RECLAIMED = "reclaimed"
+    ROLLED_BACK = "rolled_back"
+    ALREADY_MANAGED = "already_managed"
+    NOTHING_TO_ADOPT = "nothing_to_adopt"
+    OTHER_TOKEN = "other_token"  # noqa: S105 - a reason code
+    SECRET_REFUSED = "secret_refused"  # noqa: S105 - a reason code
+    NO_PREDECESSOR = "no_predecessor"
+    NOTHING_LIVE = "nothing_live"
     # use
     STALE = "stale"
     UNUSED = "unused"
+    STALE_FOR_LONG = "stale_for_long"
     USED_AGAIN = "used_again"
+    ENDED = "ended"
+    # what a verdict can be besides
+    FREEZE_OUTLASTS = "freeze_outlasts"
+    PAUSE_FORGOTTEN = "pause_forgotten"
+    REVOCATION_STUCK = "revocation_stuck"
+    LOOKS_OURS = "looks_ours"
+    RETIRED_CANDIDATE = "retired_candidate"
     # failure of a dependency
     FAILED = "failed"
     REDIS_UNAVAILABLE = "redis_unavailable"
@@ -90,6 +131,9 @@ class Step:
     label: str | None = None
     rotation_id: str | None = None
     last_used_by_others: datetime | None = None
+    severity: Severity = Severity.INFO
+    verdict: str | None = None
+    evidence: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +146,19 @@ class Hold:
     sentence: str
     severity: Severity = Severity.INFO
     token_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Who asked for an act at the command line, and why: it goes with every outcome of that act."""
+
+    by: str
+    why: str = ""
+
+    @property
+    def evidence(self) -> dict[str, str]:
+        """The order as an outcome carries it."""
+        return {"by": self.by, "why": self.why} if self.why else {"by": self.by}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,8 @@ from datetime import datetime
 from typing import Literal
 
 from config.schema import Policy
-from worker.journal import Journal, StaleFlag, TokenRecord
+from worker.journal import Journal, RecordState, TokenRecord, VerifyWindow
 from worker.models import ListedToken, TokenList
-from worker.policy.facts import AccountFacts, CredentialFacts
-from worker.policy.safety import hands_off
-from worker.policy.steps import Action, Hold, Plan, Reason, Step
-from worker.policy.wording import span
 
 
 def used_by_others(record: TokenRecord, listed: ListedToken | None, policy: Policy) -> datetime | None:
@@ -26,21 +22,36 @@ def used_by_others(record: TokenRecord, listed: ListedToken | None, policy: Poli
 
 
 def _may_be_ours(record: TokenRecord, last: datetime, policy: Policy) -> bool:
+    return any(_covers(window, last, policy) for window in record.windows)
+
+
+def _covers(window: VerifyWindow, last: datetime, policy: Policy) -> bool:
+    """Whether a call of ours in that window may be what `lastUsedAt` shows."""
     before, after = policy.max_clock_skew, policy.lastused_lag + policy.max_clock_skew
-    return any(
-        window.opened_at - before <= last and (window.closed_at is None or last <= window.closed_at + after)
-        for window in record.windows
-    )
+    return window.opened_at - before <= last and (window.closed_at is None or last <= window.closed_at + after)
 
 
 def is_adopted(record: TokenRecord, journal: Journal, tokens: TokenList, policy: Policy) -> bool:
-    """Whether any later token of the lineage was used by somebody else: consumers moved on from this one."""
+    """Whether any later token of the lineage was used by somebody else: consumers moved on from this one.
+
+    The use must lie after our last verify of that later token ended (plus lag and skew), so that neither our own call
+    nor, after a rollback, a use from its earlier life proves anything.
+    """
     later = (
         other
         for other in journal.ledger
         if other.promoted_at is not None and record.promoted_at is not None and other.promoted_at > record.promoted_at
     )
-    return any(used_by_others(other, _listed(tokens, other), policy) is not None for other in later)
+    return any(_used_since_promoted(other, _listed(tokens, other), policy) for other in later)
+
+
+def _used_since_promoted(record: TokenRecord, listed: ListedToken | None, policy: Policy) -> bool:
+    use = used_by_others(record, listed, policy)
+    ends = [window.closed_at for window in record.windows]
+    if use is None or None in ends:
+        return False
+    after = policy.lastused_lag + policy.max_clock_skew
+    return all(use > end + after for end in ends if end is not None)
 
 
 def lineage_last_use(journal: Journal, tokens: TokenList, policy: Policy) -> datetime | None:
@@ -53,6 +64,33 @@ def _listed(tokens: TokenList, record: TokenRecord) -> ListedToken | None:
     return tokens.by_id(record.token_id) if record.token_id else None
 
 
+def is_use_shown(journal: Journal, tokens: TokenList, policy: Policy) -> bool:
+    """Whether the list shows what services last did with every token that they may hold.
+
+    A list may lag or be cut short; and when we signed a call with a token that was served already, as a probe does,
+    its one `lastUsedAt` tells of us what it told of services before.
+    """
+    return all(
+        _is_shown(record, _listed(tokens, record), policy)
+        for record in journal.ledger
+        if record.state in _HELD_BY_SERVICES
+    )
+
+
+def _is_shown(record: TokenRecord, listed: ListedToken | None, policy: Policy) -> bool:
+    if listed is None:
+        return False
+    last, promoted = listed.last_used_at, record.promoted_at
+    return (
+        last is None
+        or promoted is None
+        or not any(_covers(window, last, policy) for window in record.windows if window.opened_at > promoted)
+    )
+
+
+_HELD_BY_SERVICES = frozenset({RecordState.CURRENT, RecordState.SUPERSEDED})
+
+
 @dataclass(frozen=True, slots=True)
 class StaleVerdict:
     """Nobody uses the credential: `stale` since its last use, `unused` since its first token was promoted."""
@@ -63,9 +101,9 @@ class StaleVerdict:
 
 
 def stale_verdict(journal: Journal, tokens: TokenList, policy: Policy, now: datetime) -> StaleVerdict | None:
-    """Return the verdict on the credential's lineage, or None while it is in use or not yet judged."""
+    """Return the verdict on the credential's lineage, or None while it is in use, not yet judged, or not shown."""
     current = journal.current
-    if current is None or current.promoted_at is None:
+    if current is None or current.promoted_at is None or not is_use_shown(journal, tokens, policy):
         return None
     last = lineage_last_use(journal, tokens, policy)
     if last is not None:
@@ -73,65 +111,3 @@ def stale_verdict(journal: Journal, tokens: TokenList, policy: Policy, now: date
         return StaleVerdict("stale", last, last) if over else None
     first = min(record.promoted_at for record in journal.ledger if record.promoted_at is not None)
     return StaleVerdict("unused", first, None) if now - first > policy.unused_after + policy.lastused_lag else None
-
-
-def plan_flags(facts: AccountFacts, now: datetime) -> Plan:
-    """Return a FLAG step for each credential whose stale verdict begins and an UNFLAG step for each that ends."""
-    if facts.tokens is None:
-        return Plan()
-    steps: list[Step] = []
-    holds: list[Hold] = []
-    for one in facts.credentials:
-        hold = hands_off(one)
-        if hold is not None:
-            holds.append(hold)
-            continue
-        step = _flag_step(one, facts.tokens, now)
-        if step is not None:
-            steps.append(step)
-    return Plan(tuple(steps), tuple(holds))
-
-
-def _flag_step(facts: CredentialFacts, tokens: TokenList, now: datetime) -> Step | None:
-    journal, credential = facts.ledger, facts.credential
-    # While an intent is open its journal belongs to the rotation: any other write would make its stage fail.
-    if journal is None or journal.intent is not None or journal.current is None or journal.current.token_id is None:
-        return None
-    current = journal.current
-    verdict = stale_verdict(journal, tokens, credential.policy, now)
-    flag = journal.stale_flag
-    if verdict is not None and (flag is None or flag.kind != verdict.kind):
-        what = "was last used" if verdict.kind == "stale" else "has never been used since its first token,"
-        sentence = (
-            f"No service uses credential {credential.name} (account {credential.account}): it {what} "
-            f"{span(now - verdict.since)} ago, at {verdict.since:%Y-%m-%d %H:%M:%S} UTC. Its current token is "
-            f"{current.label}. Stop the service's credential if it is retired, or find out why it does not run."
-        )
-        return _step(Action.FLAG, Reason(verdict.kind), sentence, facts, current, verdict.last_use)
-    if verdict is None and flag is not None:
-        sentence = f"Credential {credential.name} (account {credential.account}) is in use again; {flag.kind} no more."
-        return _step(Action.UNFLAG, Reason.USED_AGAIN, sentence, facts, current, None)
-    return None
-
-
-def _step(
-    action: Action, reason: Reason, sentence: str, facts: CredentialFacts, current: TokenRecord, last: datetime | None
-) -> Step:
-    return Step(
-        action=action,
-        account=facts.credential.account,
-        credential=facts.credential.name,
-        reason=reason,
-        sentence=sentence,
-        token_id=current.token_id,
-        label=current.label,
-        rotation_id=current.rotation_id,
-        last_used_by_others=last,
-    )
-
-
-def new_flag(step: Step, now: datetime) -> StaleFlag | None:
-    """Return the flag that the journal keeps for a FLAG step, or None for an UNFLAG step."""
-    if step.action is not Action.FLAG or step.token_id is None:
-        return None
-    return StaleFlag(kind="stale" if step.reason is Reason.STALE else "unused", token_id=step.token_id, since=now)

@@ -46,6 +46,18 @@ class VaultConsumers:
         """Write a document that serves nothing, to fence an empty path; raises as `write` does."""
         return self._kv.write(location, tombstone_data(), cas=cas, max_versions=self._max_versions)
 
+    def find(self, location: PathLocation, token_id: str) -> ServedDocument | None:
+        """Return the newest version there that serves that token; see `worker.ports.ConsumersStore.find`."""
+        latest = self.read(location)
+        if latest.document is not None and latest.document.token_id == token_id:
+            return latest.document
+        for number in reversed(self._kv.older_versions(location)):
+            version = self._kv.read(location, version=number)
+            document = parse_served(version.data, self._fields_at(location))[1] if version else None
+            if document is not None and document.token_id == token_id:
+                return document
+        return None
+
     def destroy_secret(self, location: PathLocation, token_id: str) -> tuple[int, ...]:
         """Destroy every version but the latest that holds that token; return the version numbers destroyed.
 

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from config.schema import FieldNames
+from worker.account_ledger import AccountLedger
 from worker.errors import VaultDocumentError
 from worker.journal import Journal
 from worker.models import PathContent, PathLocation, ServedDocument
@@ -17,6 +18,7 @@ WRITE_ID: Final = "write_id"
 
 _TOMBSTONE: Final = "tombstone"
 _JOURNAL: Final = "journal"
+_LEDGER: Final = "ledger"
 
 
 class _Served(BaseModel):
@@ -35,6 +37,16 @@ class _Served(BaseModel):
     sequence: int
     write_id: str = Field(min_length=1)
 
+
+class _Bare(BaseModel):
+    # A secret that people put there: the two fields that services need, whatever else they keep beside them.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    token_id: str = Field(min_length=1)
+    secret: SecretStr = Field(min_length=1)
+
+
+_UNKNOWN_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _OTHER_FIELDS: Final = frozenset(_Served.model_fields) - {"token_id", "secret"} | {_TOMBSTONE}
 
@@ -70,7 +82,10 @@ def tombstone_data() -> dict[str, Any]:
 
 
 def parse_served(data: Mapping[str, Any] | None, fields: FieldNames) -> tuple[PathContent, ServedDocument | None]:
-    """Return what a version's data is, with the document when it is one of ours.
+    """Return what a version's data is, with the document when services can use it.
+
+    One without our write id was put there by people: its two fields alone count, its label and rotation id are empty
+    and its sequence is 0, so that it can be adopted and is never mistaken for ours.
 
     Args:
         data: None for a deleted or destroyed version.
@@ -85,6 +100,8 @@ def parse_served(data: Mapping[str, Any] | None, fields: FieldNames) -> tuple[Pa
         "token_id": data.get(fields.token_id),
         "secret": data.get(fields.secret),
     }
+    if WRITE_ID not in data:
+        return _parse_bare(renamed)
     try:
         served = _Served.model_validate(renamed)
     except ValidationError:
@@ -100,6 +117,25 @@ def parse_served(data: Mapping[str, Any] | None, fields: FieldNames) -> tuple[Pa
         promoted_at=served.promoted_at.astimezone(UTC),
         rotation_id=served.rotation_id,
         sequence=served.sequence,
+    )
+
+
+def _parse_bare(renamed: Mapping[str, Any]) -> tuple[PathContent, ServedDocument | None]:
+    try:
+        bare = _Bare.model_validate({name: renamed[name] for name in ("token_id", "secret")})
+    except ValidationError:
+        return PathContent.FOREIGN, None
+    return PathContent.DOCUMENT, ServedDocument(
+        token_id=bare.token_id,
+        secret=bare.secret,
+        scopes=(),
+        label="",
+        account="",
+        api_url="",
+        derived_at=_UNKNOWN_TIME,
+        promoted_at=_UNKNOWN_TIME,
+        rotation_id="",
+        sequence=0,
     )
 
 
@@ -132,20 +168,42 @@ def parse_journal(data: Mapping[str, Any] | None, where: PathLocation) -> Journa
             f"The journal at {where} was deleted or destroyed. It alone knows which tokens are ours: undelete it or "
             "restore it from a backup; until then nothing is derived or revoked for its credential."
         )
-    document = _decoded(data.get(_JOURNAL))
+    return _parse(Journal, data.get(_JOURNAL), f"journal at {where}", "credential")
+
+
+def account_ledger_data(ledger: AccountLedger) -> dict[str, Any]:
+    """Return the JSON-ready data of an account ledger: one string of JSON, as a journal's."""
+    return {_LEDGER: json.dumps(ledger.to_document(), separators=(",", ":"))}
+
+
+def parse_account_ledger(data: Mapping[str, Any] | None, where: PathLocation) -> AccountLedger:
+    """Return the account ledger in a version's data; raises VaultDocumentError as `parse_journal` does."""
+    if data is None:
+        raise VaultDocumentError(
+            f"The account ledger at {where} was deleted or destroyed. It knows pauses, freezes and the last list: "
+            "undelete it; until then nothing is derived or revoked for its account."
+        )
+    return _parse(AccountLedger, data.get(_LEDGER), f"account ledger at {where}", "account")
+
+
+D = TypeVar("D", bound=BaseModel)
+
+
+def _parse(model: type[D], text: object, what: str, whose: str) -> D:
+    document = _decoded(text)
     if isinstance(document, dict) and (schema := document.get("schema_version")) != 1:
         raise VaultDocumentError(
-            f"The journal at {where} has schema version {schema!r:.20}, and this worker knows only 1: it was written "
-            "by another release. Run that release; this one leaves the credential alone."
+            f"The {what} has schema version {schema!r:.20}, and this worker knows only 1: it was written by another "
+            f"release. Run that release; this one leaves the {whose} alone."
         )
     try:
-        return Journal.model_validate(document)
+        return model.model_validate(document)
     except ValidationError as exc:
         # The error's text quotes what it could not read, and that may be a staged secret.
         fields = sorted({".".join(str(part) for part in error["loc"]) or "document" for error in exc.errors()})
     raise VaultDocumentError(
-        f"The journal at {where} is damaged ({', '.join(fields[:5])}). Restore it from a backup; until then nothing "
-        "is derived or revoked for its credential."
+        f"The {what} is damaged ({', '.join(fields[:5])}). Restore it from a backup; until then nothing is derived or "
+        f"revoked for its {whose}."
     )
 
 

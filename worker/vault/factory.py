@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from config.schema import FieldNames, Infrastructure, VaultLayout
 from worker.models import PathLocation
 from worker.ports import Clock
+from worker.vault.account_ledgers import VaultAccountLedgers
 from worker.vault.client import VaultSession
 from worker.vault.consumers import VaultConsumers
 from worker.vault.journals import VaultJournals
@@ -18,6 +19,7 @@ class Vault:
 
     consumers: VaultConsumers
     journals: VaultJournals
+    accounts: VaultAccountLedgers
     session: VaultSession
 
     def close(self) -> None:
@@ -53,5 +55,6 @@ def build_vault(
     return Vault(
         consumers=VaultConsumers(kv=kv, fields=fields, max_versions=layout.max_versions),
         journals=VaultJournals(kv=kv, mount=layout.journal_mount, prefix=layout.journal_prefix),
+        accounts=VaultAccountLedgers(kv=kv, mount=layout.journal_mount, prefix=layout.account_prefix),
         session=session,
     )

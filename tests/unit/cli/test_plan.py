@@ -30,7 +30,7 @@ def test_it_shows_only_the_credentials_that_are_named(cli: CliWorld) -> None:
 def test_a_credential_that_is_not_due_says_when_it_is(cli: CliWorld) -> None:
     cli.harness.engine.rotate("mm")
     (hold,) = (one for one in cli.json("plan", "mm")["holds"] if one["reason"] == "not_due")
-    assert "due in 7 d" in hold["sentence"]
+    assert "due in 6 d" in hold["sentence"]  # spread takes up to a tenth of the period off
 
 
 def test_it_touches_nothing(cli: CliWorld) -> None:

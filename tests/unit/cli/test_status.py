@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.cli.world import CliWorld
 from worker.errors import ExchangeUnavailableError
-from worker.report import Report
+from worker.views import Report
 
 
 def test_all_well_is_exit_code_0(cli: CliWorld) -> None:

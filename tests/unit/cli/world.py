@@ -60,6 +60,7 @@ class CliWorld:
                 exchanges={ACCOUNT: world.exchange},
                 consumers=world.vault.consumers,
                 journals=world.vault.journals,
+                accounts=world.vault.accounts,
                 clock=world.clock,
             ),
             engine=world.engine,

@@ -1,9 +1,10 @@
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from config.schema import PRODUCTION_API_URL, Infrastructure, Policy, Schedule, Scope, VaultLayout
+from config.schema import PRODUCTION_API_URL, Guards, Infrastructure, Policy, Schedule, Scope, VaultLayout
 from config.settings import SettingsError, check_settings, config_path, load_settings
 from tests.unit.config.files import ENVIRON, SOUND, environ_with
 
@@ -19,12 +20,30 @@ def test_the_example_is_valid() -> None:
 def test_the_example_shows_the_true_defaults() -> None:
     settings = load_settings({**ENVIRON, "ROTATOR_CONFIG": str(EXAMPLE)})
 
-    assert (settings.credentials[0].policy, settings.vault, settings.schedule) == (Policy(), VaultLayout(), Schedule())
+    assert (settings.credentials[0].policy, settings.vault, settings.schedule, settings.accounts[0].guards) == (
+        Policy(),
+        VaultLayout(),
+        Schedule(),
+        Guards(),
+    )
 
 
-@pytest.mark.parametrize("key", [*Policy.model_fields, *VaultLayout.model_fields, *Schedule.model_fields])
+@pytest.mark.parametrize(
+    "key",
+    [
+        *Policy.model_fields,
+        *VaultLayout.model_fields,
+        *Schedule.model_fields,
+        *Guards.model_fields,
+        "reason",
+        "start",
+        "until",
+        "accounts",
+    ],
+)
 def test_the_example_shows_every_key(key: str) -> None:
-    assert f"\n{key} = " in EXAMPLE.read_text(encoding="utf-8")
+    # A key without a default value is shown as a comment.
+    assert re.search(rf"^(# )?{key} = ", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def test_a_minimal_file_gets_every_default(tmp_path: Path) -> None:

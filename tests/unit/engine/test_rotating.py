@@ -78,6 +78,7 @@ def test_the_writes_come_in_the_order_that_survives_a_crash(world: Harness) -> N
     world.hooked.hook = lambda moment: order.append(moment) if moment.startswith("before") else None
     world.engine.rotate("mm")
     assert order == [
+        "before list_tokens",
         "journals.write",
         "before derive_token",
         "journals.write",
@@ -108,6 +109,21 @@ def test_a_request_rotates_a_young_credential_once(world: Harness) -> None:
     world.engine.rotate("mm")
     world.clock.advance(timedelta(seconds=5))
     world.engine.rotate("mm", requested=True)
+    assert len(world.exchange.issued) == 2
+
+
+def test_a_request_right_after_a_rotation_is_not_satisfied_by_it(world: Harness) -> None:
+    world.engine.rotate("mm")
+    world.engine.rotate("mm", requested=True)
+    assert len(world.exchange.issued) == 2
+
+
+def test_a_request_that_is_repeated_as_of_its_own_time_is_satisfied_by_what_it_did(world: Harness) -> None:
+    world.engine.rotate("mm")
+    asked = world.engine.request_time("mm")
+    world.clock.advance(timedelta(seconds=1))
+    world.engine.rotate("mm", requested_at=asked)
+    world.engine.rotate("mm", requested_at=asked)
     assert len(world.exchange.issued) == 2
 
 
@@ -394,6 +410,41 @@ def test_a_credential_that_keeps_failing_is_parked_and_alerts_once(due: Harness)
         due.engine.rotate("mm")
     parked = [(one.result, one.severity) for one in due.outcomes.seen if one.reason is Reason.PARKED]
     assert parked == [(Result.HELD, Severity.ERROR)] + [(Result.HELD, Severity.INFO)] * 3
+
+
+def test_nothing_is_begun_while_the_exchange_does_not_answer(due: Harness) -> None:
+    before = due.journal()
+    due.exchange.fail_next("list", ExchangeUnavailableError("503 maintenance"), count=20)
+    for _ in range(20):
+        due.engine.rotate("mm")
+        due.clock.advance(timedelta(minutes=1))
+    assert due.journal() == before
+
+
+def test_a_rotation_goes_on_by_itself_after_a_long_maintenance(due: Harness) -> None:
+    due.exchange.fail_next("list", ExchangeUnavailableError("503 maintenance"), count=20)
+    for _ in range(21):
+        due.engine.rotate("mm")
+        due.clock.advance(timedelta(minutes=1))
+    assert due.served() == due.exchange.issued[-1].token_id
+    assert len(due.exchange.issued) == 2
+
+
+def test_being_throttled_backs_off_and_never_parks(due: Harness) -> None:
+    due.exchange.fail_next("derive", ExchangeUnavailableError("429"), count=10)
+    for _ in range(10):
+        due.engine.rotate("mm")
+        due.clock.advance(timedelta(hours=7))
+    assert (due.journal().failures.count, due.journal().failures.passing) == (0, 10)
+    due.engine.rotate("mm")
+    assert due.served() == due.exchange.issued[-1].token_id
+
+
+def test_a_throttled_attempt_waits_as_long_as_the_exchange_asked(due: Harness) -> None:
+    asked = timedelta(minutes=20)
+    due.exchange.fail_next("derive", ExchangeUnavailableError("429", retry_after=asked))
+    due.engine.rotate("mm")
+    assert due.journal().failures.retry_at == due.clock.now() + asked
 
 
 def test_a_parked_credential_is_tried_again_after_it_is_resumed(due: Harness) -> None:

@@ -1,13 +1,15 @@
 """Which tokens are revoked, which wait, and what is never touched."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.schema import Policy
-from tests.build import NOON, account, ago, facts, intent, journal, listed, path, record, served
+from config.schema import Account, Guards, Policy
+from tests.build import NOON, account, ago, facts, intent, journal, listed, path, record, served, state
+from worker.account_ledger import AccountLedger, Outage
 from worker.journal import RecordState
 from worker.models import ListedToken, PathContent, RevokeResult, Severity
 from worker.policy.facts import AccountFacts
@@ -15,6 +17,7 @@ from worker.policy.plan import plan_revocations
 from worker.policy.revocation import may_end
 from worker.policy.steps import Action, Plan, Reason
 
+UNCAPPED = Account(name="main", guards=Guards(max_revocations_share=1.0))
 CURRENT, SUPERSEDED = RecordState.CURRENT, RecordState.SUPERSEDED
 
 
@@ -129,6 +132,15 @@ WAITS = [
         Severity.INFO,
     ),
 ]
+
+
+def test_a_time_in_which_the_exchange_did_not_answer_is_not_quiet() -> None:
+    ready = pair(superseded=ago(hours=25), old_used=ago(hours=2), new_used=ago(minutes=5))
+    outage = Outage(since=ago(hours=1, minutes=30), until=ago(minutes=10))
+    ledger = AccountLedger(account="main", outage=outage)
+    (credential,) = ready.credentials
+    down = replace(ready, state=state(ledger), credentials=(replace(credential, state=state(ledger)),))
+    assert held(plan_revocations(down, NOON)) == [(Reason.STILL_USED, Severity.INFO)]
 
 
 @pytest.mark.parametrize("case", WAITS, ids=[name for name, *_ in WAITS])
@@ -249,7 +261,8 @@ def test_a_revoked_tokens_secret_that_is_left_in_vault_is_destroyed() -> None:
 def test_orphans_go_first() -> None:
     ready = record(1, SUPERSEDED, promoted=ago(days=9), superseded=ago(days=4))
     lost = record(7, RecordState.ABANDONED, token_id=None, abandoned_at=ago(hours=1))
-    plan = plan_revocations(healthy(listed(1), listed(7, token_id="zz"), ledger=(ready, lost)), NOON)
+    world = replace(healthy(listed(1), listed(7, token_id="zz"), ledger=(ready, lost)), settings=UNCAPPED)
+    plan = plan_revocations(world, NOON)
     assert [token for token, _ in revoked(plan)] == ["zz", "t1"]
 
 

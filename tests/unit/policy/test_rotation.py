@@ -74,6 +74,12 @@ WAITS = [
         Severity.WARNING,
     ),
     (
+        "a credential that was promoted nobody knows when",
+        facts(journal(record(1, CURRENT, derived=ago(days=30))), served(1)),
+        Reason.TIME_UNKNOWN,
+        Severity.WARNING,
+    ),
+    (
         "an intent whose derive may still be in flight",
         facts(journal(record(1, CURRENT, promoted=ago(days=8)), intent=intent(opened=ago(seconds=119))), served(1)),
         Reason.DERIVE_IN_FLIGHT,
@@ -161,7 +167,7 @@ def test_a_request_rotates_a_young_credential() -> None:
 
 def test_a_request_is_satisfied_by_a_later_promotion() -> None:
     plan = plan_rotation(current_since(ago(seconds=1)), NOON, requested_at=ago(seconds=2))
-    assert [hold.reason for hold in plan.holds] == [Reason.NOT_DUE]
+    assert [hold.reason for hold in plan.holds] == [Reason.REQUESTED]
 
 
 def test_a_request_bypasses_back_off() -> None:

@@ -3,16 +3,12 @@
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from config.schema import Policy
-from tests.build import NOON, account, ago, facts, intent, journal, listed, path, record, served
-from worker.journal import RecordState, StaleFlag, VerifyWindow
-from worker.models import ListedToken, PathContent, TokenList
-from worker.policy.plan import plan_flags
-from worker.policy.steps import Action, Reason
-from worker.policy.usage import new_flag, stale_verdict, used_by_others
+from tests.build import NOON, ago, journal, listed, record
+from worker.journal import RecordState, VerifyWindow
+from worker.models import ListedToken, TokenList
+from worker.policy.usage import stale_verdict, used_by_others
 
 CURRENT, SUPERSEDED, REVOKED = RecordState.CURRENT, RecordState.SUPERSEDED, RecordState.REVOKED
 POLICY = Policy()
@@ -92,47 +88,32 @@ def test_a_new_credential_is_not_judged_yet() -> None:
     assert verdict(record(1, CURRENT, promoted=ago(days=1)), tokens=(listed(1),)) is None
 
 
-UNUSED = record(1, CURRENT, promoted=ago(days=4))
+def test_a_list_that_lacks_the_current_token_says_nothing_about_use() -> None:
+    assert verdict(record(1, CURRENT, promoted=ago(days=30)), tokens=()) is None
 
 
-def test_a_verdict_that_begins_is_flagged_with_its_evidence() -> None:
-    plan = plan_flags(account(facts(journal(UNUSED), served(1)), tokens=(listed(1),)), NOON)
-    assert [(step.action, step.reason, step.token_id) for step in plan.steps] == [(Action.FLAG, Reason.UNUSED, "t1")]
+def test_a_list_that_lacks_a_superseded_token_says_nothing_about_use() -> None:
+    old = record(1, SUPERSEDED, promoted=ago(days=30), superseded=ago(days=3))
+    assert verdict(old, record(2, CURRENT, promoted=ago(days=3)), tokens=(listed(2),)) is None
 
 
-def test_a_verdict_that_was_announced_is_not_announced_again() -> None:
-    flag = StaleFlag(kind="unused", token_id="t1", since=ago(days=1))
-    plan = plan_flags(account(facts(journal(UNUSED, stale_flag=flag), served(1)), tokens=(listed(1),)), NOON)
-    assert plan.steps == ()
+def probed(*, probe: timedelta) -> object:
+    at = NOON - probe
+    verified = VerifyWindow(opened_at=ago(days=30), closed_at=ago(days=30) + timedelta(seconds=2))
+    return record(
+        1,
+        CURRENT,
+        promoted=ago(days=30) + timedelta(seconds=3),
+        windows=(verified, VerifyWindow(opened_at=at, closed_at=at + timedelta(minutes=1))),
+    )
 
 
-def test_a_verdict_that_ends_is_unflagged() -> None:
-    flag = StaleFlag(kind="unused", token_id="t1", since=ago(days=1))
-    flagged = facts(journal(UNUSED, stale_flag=flag), served(1))
-    plan = plan_flags(account(flagged, tokens=(listed(1, used=ago(minutes=1)),)), NOON)
-    assert [(step.action, step.reason) for step in plan.steps] == [(Action.UNFLAG, Reason.USED_AGAIN)]
+def test_a_use_that_our_own_probe_overwrote_is_unknown_and_no_verdict() -> None:
+    used = ago(days=2) + timedelta(seconds=1)
+    assert verdict(probed(probe=timedelta(days=2)), tokens=(listed(1, used=used),)) is None
 
 
-def test_a_journal_with_an_open_intent_is_left_to_its_rotation() -> None:
-    busy = facts(journal(UNUSED, intent=intent(9)), served(1))
-    assert plan_flags(account(busy, tokens=(listed(1),)), NOON).steps == ()
-
-
-def test_staleness_is_not_judged_without_a_list() -> None:
-    assert plan_flags(account(facts(journal(UNUSED), served(1)), tokens=None), NOON).steps == ()
-
-
-def test_staleness_is_not_judged_for_a_path_that_another_hand_changed() -> None:
-    drifted = facts(journal(UNUSED), path(PathContent.FOREIGN, 9))
-    plan = plan_flags(account(drifted, tokens=(listed(1),)), NOON)
-    assert (plan.steps, [hold.reason for hold in plan.holds]) == ((), [Reason.DRIFTED])
-
-
-@given(used=st.none() | st.integers(0, 100 * 86_400), promoted=st.integers(0, 100 * 86_400))
-def test_planning_again_after_flagging_gives_nothing(used: int | None, promoted: int) -> None:
-    last = None if used is None else ago(seconds=used)
-    one = journal(record(1, CURRENT, promoted=ago(seconds=promoted)))
-    tokens = (listed(1, used=last),)
-    for step in plan_flags(account(facts(one, served(1)), tokens=tokens), NOON).steps:
-        flagged = one.model_copy(update={"stale_flag": new_flag(step, NOON)})
-        assert plan_flags(account(facts(flagged, served(1)), tokens=tokens), NOON).steps == ()
+def test_a_use_after_our_own_probe_is_judged() -> None:
+    used = ago(days=15)
+    found = verdict(probed(probe=timedelta(days=20)), tokens=(listed(1, used=used),), max_age=timedelta(days=60))
+    assert found == ("stale", used)

@@ -7,13 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.schema import Policy
 from tests.build import NOON, account, ago, facts, intent, journal, listed, path, record, served
-from worker.journal import Failures, RecordState, StaleFlag
+from worker.account_ledger import AccountLedger, Flag
+from worker.journal import Failures, RecordState
 from worker.models import PathContent, Severity
 from worker.policy.facts import AccountFacts
 from worker.policy.plan import plan_revocations
 from worker.policy.steps import Hold, Plan, Reason
-from worker.report import CredentialView, Report, TokenState, build_report
+from worker.report import build_report
+from worker.views import CredentialView, Report, TokenState
 
 CURRENT = record(2, RecordState.CURRENT, promoted=ago(days=2))
 OLD = record(1, RecordState.SUPERSEDED, promoted=ago(days=9), superseded=ago(days=2))
@@ -46,7 +49,8 @@ def test_age_counts_from_the_promotion() -> None:
 
 
 def test_the_next_rotation_is_one_period_after_the_promotion() -> None:
-    assert credential(HEALTHY).due_at == ago(days=2) + timedelta(days=7)
+    of = account(facts(journal(CURRENT), served(2), policy=Policy(spread=0)), tokens=(listed(2),))
+    assert credential(of).due_at == ago(days=2) + timedelta(days=7)
 
 
 def test_a_superseded_token_says_when_its_grace_ends() -> None:
@@ -147,8 +151,8 @@ def test_a_current_token_that_is_in_no_list_is_seen() -> None:
 
 
 def test_a_stale_flag_is_shown_and_needs_a_person() -> None:
-    flag = StaleFlag(kind="unused", token_id="t2", since=ago(hours=1))
-    view = credential(account(facts(journal(CURRENT, stale_flag=flag), served(2)), tokens=(listed(2),)))
+    ledger = AccountLedger(account="main", flags=(Flag(kind="unused", credential="mm", since=ago(hours=1)),))
+    view = credential(account(facts(journal(CURRENT), served(2)), tokens=(listed(2),), ledger=ledger))
     assert (view.stale and view.stale.kind, view.needs_attention) == ("unused", True)
 
 

@@ -19,6 +19,7 @@ from tests.build import NOON
 from tests.fakes.clock import FakeClock
 from worker.models import Severity
 from worker.policy.steps import Action, Outcome, Reason, Result
+from worker.policy.verdict import ANNOUNCED
 from worker.reporting import REMIND_AFTER, Reporter, alert_level, fingerprint
 
 DONE = Outcome(
@@ -35,7 +36,7 @@ DONE = Outcome(
 )
 FAILED = replace(DONE, result=Result.FAILED, reason=Reason.FAILED, severity=Severity.ERROR, sentence="Vault is sealed.")
 NOT_DUE = replace(DONE, action=None, result=Result.HELD, reason=Reason.NOT_DUE, token_id=None, rotation_id=None)
-DRIFTED = replace(NOT_DUE, reason=Reason.DRIFTED, severity=Severity.ERROR, sentence="Another hand changed it.")
+UNREADABLE = replace(NOT_DUE, reason=Reason.UNREADABLE, severity=Severity.ERROR, sentence="Its journal is damaged.")
 STALE = replace(DONE, action=Action.FLAG, reason=Reason.STALE, severity=Severity.WARNING, sentence="Nobody uses it.")
 
 
@@ -155,22 +156,35 @@ def test_stale_tokens_are_grouped_per_token() -> None:
 
 
 def test_holds_are_grouped_per_credential_and_reason() -> None:
-    assert fingerprint(DRIFTED) == fingerprint(replace(DRIFTED, sentence="It says version 9 now."))
-    assert fingerprint(DRIFTED) != fingerprint(replace(DRIFTED, credential="other"))
-    assert fingerprint(DRIFTED) != fingerprint(replace(DRIFTED, reason=Reason.MOVED))
+    assert fingerprint(UNREADABLE) == fingerprint(replace(UNREADABLE, sentence="It says version 9 now."))
+    assert fingerprint(UNREADABLE) != fingerprint(replace(UNREADABLE, credential="other"))
+    assert fingerprint(UNREADABLE) != fingerprint(replace(UNREADABLE, reason=Reason.MOVED))
 
 
 def test_a_lasting_hold_alerts_once(reporter: Reporter, sentry: Sink, events: Events, clock: FakeClock) -> None:
     for _ in range(10):
-        reporter.record(DRIFTED)
+        reporter.record(UNREADABLE)
         clock.advance(timedelta(minutes=1))
     assert (len(sentry.events), len(events.seen)) == (1, 1)
 
 
+@pytest.mark.parametrize("reason", sorted(ANNOUNCED))
+def test_a_hold_that_a_verdict_tells_once_alerts_nobody(
+    reporter: Reporter, sentry: Sink, events: Events, reason: Reason
+) -> None:
+    reporter.record(replace(UNREADABLE, reason=reason))
+    assert (sentry.events, events.seen) == ([], [])
+
+
+def test_a_verdict_is_told_with_its_evidence(reporter: Reporter, events: Events) -> None:
+    reporter.record(replace(STALE, evidence={"rule": "stale_after"}))
+    assert [one.evidence for one in events.seen] == [{"rule": "stale_after"}]
+
+
 def test_a_lasting_hold_is_told_again_later(reporter: Reporter, sentry: Sink, clock: FakeClock) -> None:
-    reporter.record(DRIFTED)
+    reporter.record(UNREADABLE)
     clock.advance(REMIND_AFTER)
-    reporter.record(DRIFTED)
+    reporter.record(UNREADABLE)
     assert len(sentry.events) == 2
 
 
@@ -179,13 +193,21 @@ def test_a_lasting_hold_is_told_again_later(reporter: Reporter, sentry: Sink, cl
 )
 def test_a_hold_that_ended_and_begins_again_is_news(reporter: Reporter, sentry: Sink, told: int) -> None:
     between = NOT_DUE if told > 1 else replace(NOT_DUE, reason=Reason.LEASE_HELD)
-    for outcome in (DRIFTED, between, DRIFTED):
+    for outcome in (UNREADABLE, between, UNREADABLE):
         reporter.record(outcome)
     assert len(sentry.events) == told
 
 
+def test_a_step_that_fails_ends_no_hold_for_it_may_have_been_decided_on_before(
+    reporter: Reporter, sentry: Sink
+) -> None:
+    for outcome in (UNREADABLE, FAILED, UNREADABLE):
+        reporter.record(outcome)
+    assert [event["tags"]["reason"] for event in sentry.events] == ["unreadable", "failed"]
+
+
 def test_a_decision_about_one_credential_ends_no_hold_of_another(reporter: Reporter, sentry: Sink) -> None:
-    for outcome in (DRIFTED, replace(NOT_DUE, credential="other"), DRIFTED):
+    for outcome in (UNREADABLE, replace(NOT_DUE, credential="other"), UNREADABLE):
         reporter.record(outcome)
     assert len(sentry.events) == 1
 
@@ -231,14 +253,14 @@ def test_a_failure_of_one_step_does_not_hide_anothers(reporter: Reporter, sentry
 
 
 def test_one_credentials_hold_does_not_hide_anothers(reporter: Reporter, sentry: Sink) -> None:
-    reporter.record(DRIFTED)
-    reporter.record(replace(DRIFTED, credential="other"))
+    reporter.record(UNREADABLE)
+    reporter.record(replace(UNREADABLE, credential="other"))
     assert len(sentry.events) == 2
 
 
 def test_tags_of_one_alert_are_not_on_the_next(reporter: Reporter, sentry: Sink) -> None:
     reporter.record(FAILED)
-    reporter.record(DRIFTED)
+    reporter.record(UNREADABLE)
     assert "rotation_id" not in sentry.events[1]["tags"]
 
 

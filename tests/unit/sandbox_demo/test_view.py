@@ -15,7 +15,7 @@ from sandbox.trader_status import Counts
 from tests.fakes.clock import START
 from worker.models import Severity
 from worker.policy.steps import Action, Outcome, Reason, Result
-from worker.report import AccountView, CredentialView, HoldView, Report, StaleView, TokenState, TokenView
+from worker.views import AccountView, CredentialView, HoldView, Report, StaleView, TokenState, TokenView
 
 PERIOD = timedelta(seconds=20)
 CURRENT = TokenView(

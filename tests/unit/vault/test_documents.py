@@ -84,10 +84,22 @@ def test_a_document_that_lacks_any_field_is_foreign(
     document: ServedDocument, fields: FieldNames, data: st.DataObject
 ) -> None:
     whole = through_json(served_data(document, fields))
-    missing = data.draw(st.sampled_from(sorted(whole)))
+    missing = data.draw(st.sampled_from(sorted(set(whole) - {WRITE_ID})))
 
     lacking = {name: value for name, value in whole.items() if name != missing}
     assert parse_served(lacking, fields) == (PathContent.FOREIGN, None)
+
+
+@given(documents, field_names)
+def test_the_two_fields_without_our_write_id_are_a_document_that_is_not_ours(
+    document: ServedDocument, fields: FieldNames
+) -> None:
+    whole = through_json(served_data(document, fields))
+    content, found = parse_served({name: whole[name] for name in (fields.token_id, fields.secret)}, fields)
+
+    assert content is PathContent.DOCUMENT
+    assert found is not None
+    assert (found.token_id, found.secret, found.label, found.sequence) == (document.token_id, document.secret, "", 0)
 
 
 @given(st.dictionaries(words | st.sampled_from(sorted(OURS - {"tombstone"})), json_values), field_names)

@@ -1,0 +1,1 @@
+"""A year of many credentials on the real plans and engine, with a clock that jumps from one moment to the next."""

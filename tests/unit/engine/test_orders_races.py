@@ -1,0 +1,258 @@
+"""What befalls an order on its way: another order, a person who writes the path, a journal that fell behind."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from tests.fakes.vault import Call
+from tests.harness import ACCOUNT, Harness
+from tests.unit.engine.test_orders import ORDER, behind, by_hand, reasons, rotated_twice, serve_by_hand
+from worker.errors import (
+    AuthenticationRefusedError,
+    ExchangeRefusedError,
+    ExchangeUnavailableError,
+    VaultUnavailableError,
+)
+from worker.journal import RecordState, VersionedJournal
+from worker.policy.steps import Reason, Result
+
+
+def once(world: Harness, moment: str, method: str, act: Callable[[], object], *, port: str = "journals") -> None:
+    """Let something happen once, at the next call of that kind."""
+    left = [act]
+
+    def hook(call: Call) -> None:
+        if (call.port, call.method, call.moment) == (port, method, moment) and left:
+            left.pop()()
+
+    world.vault.on_call = hook
+
+
+def interrupted(world: Harness) -> Harness:
+    """Let a rotation stop once its secret is staged."""
+    world.exchange.fail_next("list_as", ExchangeUnavailableError("503"))
+    world.engine.rotate("mm", requested=True)
+    world.exchange.recover()
+    return world
+
+
+def compromised(world: Harness) -> Harness:
+    """Let an emergency be ordered that can not mint yet."""
+    world.exchange.fail_next("derive", ExchangeRefusedError("403", status=403))
+    world.engine.ordered_by(ORDER).emergency("mm")
+    return world
+
+
+def restore(world: Harness, before: VersionedJournal | None) -> None:
+    """Put an older journal back, as from a backup."""
+    now = world.vault.journals.read(world.location())
+    assert before is not None
+    assert now is not None
+    world.vault.journals.write(world.location(), before.journal, cas=now.version)
+
+
+def put(world: Harness, name: str, token_id: str) -> None:
+    """Put a token that the exchange issued at a credential's path, as a person does."""
+    secret = world.exchange.token(token_id).secret.get_secret_value()
+    world.vault.put_foreign(world.location(name), {"token_id": token_id, "secret": secret})
+
+
+# --- two at once
+
+
+def test_a_rollback_that_another_process_overtakes_stops_and_says_so() -> None:
+    world = rotated_twice()
+    other = world.new_engine().ordered_by(ORDER)
+    once(world, "after", "write", lambda: other.emergency("mm"))
+    outcomes = world.engine.ordered_by(ORDER).rollback("mm")
+    assert (outcomes[-1].result, outcomes[-1].reason) == (Result.HELD, Reason.SUPERSEDED_BY_OTHER)
+
+
+def test_two_emergencies_at_once_make_one_new_token() -> None:
+    world = rotated_twice()
+    other = world.new_engine().ordered_by(ORDER)
+    once(world, "before", "write", lambda: other.emergency("mm"))
+    world.engine.ordered_by(ORDER).emergency("mm")
+    assert (len(world.exchange.issued), world.live()) == (3, {world.served()})
+
+
+def test_an_emergency_that_another_process_carried_out_is_done() -> None:
+    world = rotated_twice()
+    other = world.new_engine().ordered_by(ORDER)
+    once(world, "before", "write", lambda: other.emergency("mm"))
+    outcomes = world.engine.ordered_by(ORDER).emergency("mm")
+    assert {one.result for one in outcomes} == {Result.DONE}
+
+
+def test_an_ordinary_rotation_meanwhile_does_not_do_for_an_emergency() -> None:
+    world = rotated_twice()
+    old = world.live()
+    once(world, "before", "write", lambda: world.new_engine().rotate("mm", requested=True))
+    world.engine.ordered_by(ORDER).emergency("mm")
+    assert not world.live() & old
+
+
+def test_an_emergency_issues_nothing_for_a_credential_that_is_retired_meanwhile() -> None:
+    world = rotated_twice()
+    sealed = VaultUnavailableError("sealed")
+    once(world, "after", "write", lambda: world.vault.fail_next(sealed, port="journals"), port="consumers")
+    world.engine.rotate("mm", requested=True)
+    other = world.new_engine().ordered_by(ORDER)
+    once(world, "after", "write", lambda: other.retire("mm"))
+    world.engine.ordered_by(ORDER).emergency("mm")
+    assert (world.journal().retired_at is not None, world.live()) == (True, set())
+
+
+# --- a person who writes the path
+
+
+def test_what_a_person_writes_after_the_fence_is_not_overwritten() -> None:
+    world = interrupted(rotated_twice())
+    token = world.exchange.issue_by_person("new bot")
+    once(world, "after", "write", lambda: serve_by_hand(world, token.token_id, token.secret), port="consumers")
+    world.engine.ordered_by(ORDER).emergency("mm")
+    assert world.served() == token.token_id
+
+
+def test_a_token_that_another_credential_is_served_too_is_not_adopted() -> None:
+    world = Harness("mm", "hedge")
+    token = world.exchange.issue_by_person("shared")
+    put(world, "mm", token.token_id)
+    put(world, "hedge", token.token_id)
+    assert reasons(world.engine.ordered_by(ORDER).adopt("mm")) == [Reason.ALREADY_MANAGED]
+
+
+def test_a_token_that_somebody_put_at_another_credentials_path_is_not_revoked() -> None:
+    world = Harness("mm", "hedge")
+    world.engine.rotate("mm")
+    first = world.served() or ""
+    put(world, "hedge", first)
+    for _ in range(20):
+        world.clock.advance(timedelta(days=1))
+        world.engine.rotate("mm")
+        world.use_served("mm")
+        world.engine.revoke(ACCOUNT)
+    assert first in world.live()
+    assert Reason.STILL_USED in world.outcomes.reasons()
+
+
+# --- an emergency that is not over
+
+
+def test_nothing_is_rolled_back_while_an_emergency_is_not_over() -> None:
+    world = compromised(rotated_twice())
+    before = world.path()
+    outcomes = world.engine.ordered_by(ORDER).rollback("mm")
+    assert (reasons(outcomes), world.path()) == ([Reason.COMPROMISED], before)
+
+
+def test_a_reclaim_does_not_begin_an_emergency_again_that_the_restored_journal_takes_for_open() -> None:
+    world = compromised(rotated_twice())
+    before = world.vault.journals.read(world.location())
+    world.clock.advance(timedelta(minutes=5))
+    world.settle(sweeps=1)
+    restore(world, before)
+    live = world.live()
+    world.engine.ordered_by(ORDER).adopt("mm", reclaim=True)
+    world.settle(sweeps=2)
+    assert world.live() == live
+
+
+def test_a_reclaim_that_takes_an_emergency_for_done_says_how_to_make_sure() -> None:
+    world = compromised(rotated_twice())
+    before = world.vault.journals.read(world.location())
+    world.clock.advance(timedelta(minutes=5))
+    world.settle(sweeps=1)
+    restore(world, before)
+    outcomes = world.engine.ordered_by(ORDER).adopt("mm", reclaim=True)
+    assert "rotator rotate mm --compromised" in outcomes[-1].sentence
+
+
+def test_a_reclaim_of_what_another_hand_wrote_keeps_an_open_emergency() -> None:
+    world = compromised(rotated_twice())
+    old = world.live()
+    token = world.exchange.issue_by_person("new bot")
+    put(world, "mm", token.token_id)
+    world.engine.ordered_by(ORDER).adopt("mm", reclaim=True)
+    world.clock.advance(timedelta(minutes=5))
+    world.settle(sweeps=2)
+    assert not world.live() & old
+
+
+# --- journals that fell behind, and lists that lie
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["is listed", "is in no list yet"])
+def test_a_token_that_a_restored_journal_only_staged_has_its_grace_when_it(*, listed: bool) -> None:
+    world = interrupted(rotated_twice())
+    before = world.vault.journals.read(world.location())
+    world.engine.rotate("mm")
+    promoted = world.served() or ""
+    world.clock.advance(timedelta(minutes=1))
+    world.engine.rotate("mm", requested=True)
+    restore(world, before)
+    if not listed:
+        world.exchange.hide(promoted)
+    world.engine.ordered_by(ORDER).adopt("mm", reclaim=True)
+    world.settle(sweeps=3)
+    assert promoted in world.live()
+
+
+def test_a_token_that_was_served_but_never_closed_has_its_grace_when_another_hand_took_the_path() -> None:
+    world = interrupted(rotated_twice())
+    sealed = VaultUnavailableError("sealed")
+    once(world, "after", "write", lambda: world.vault.fail_next(sealed, port="journals"), port="consumers")
+    world.engine.rotate("mm")
+    served = world.served() or ""
+    put(world, "mm", world.exchange.issue_by_person("new bot").token_id)
+    world.exchange.hide(served)
+    world.engine.ordered_by(ORDER).adopt("mm", reclaim=True)
+    world.settle(sweeps=3)
+    assert served in world.live()
+
+
+def test_nothing_is_reclaimed_on_a_list_that_shrank() -> None:
+    world = behind()
+    for number in range(10):
+        world.exchange.issue_by_person(f"other {number}")
+    world.engine.revoke(ACCOUNT)
+    for one in world.exchange.live:
+        if one.token_id != world.served():
+            world.exchange.hide(one.token_id)
+    assert reasons(world.engine.ordered_by(ORDER).adopt("mm", reclaim=True)) == [Reason.LIST_SHRANK]
+
+
+def test_what_was_ordered_is_not_done_on_a_journal_that_is_behind() -> None:
+    world = rotated_twice()
+    world.exchange.fail_next("revoke", ExchangeUnavailableError("503"), count=9)
+    world.engine.ordered_by(ORDER).revoke_all("mm")
+    before = world.vault.journals.read(world.location())
+    world.engine.rotate("mm")
+    restore(world, before)
+    live = world.live()
+    world.exchange.recover()
+    world.engine.revoke(ACCOUNT)
+    assert world.live() == live
+
+
+# --- what our own calls look like
+
+
+def test_the_proof_of_a_predecessor_that_is_not_served_again_is_not_taken_for_use() -> None:
+    world = rotated_twice()
+    first = world.exchange.issued[0]
+    world.exchange.fail_next("list_as", AuthenticationRefusedError("401", status=401), count=99)
+    began = world.clock.now()
+    world.engine.ordered_by(ORDER).rollback("mm")
+    record = world.journal().record_of(first.token_id)
+    assert record is not None
+    assert (record.state, record.windows[-1].opened_at >= began) == (RecordState.SUPERSEDED, True)
+
+
+def test_adopting_a_second_time_changes_nothing() -> None:
+    world = by_hand()
+    world.engine.ordered_by(ORDER).adopt("mm")
+    before = world.journal()
+    assert reasons(world.engine.ordered_by(ORDER).adopt("mm")) == [Reason.ALREADY_MANAGED]
+    assert world.journal() == before

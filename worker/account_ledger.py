@@ -1,0 +1,278 @@
+"""The account ledger: what is durable about a whole account, and its pure transitions.
+
+It holds the last complete list (the baseline), a list that is not believed yet, tokens proved dangling, pauses and
+freezes that people made, and the verdicts that were announced. It lives in Vault, so that emptying Redis forgets
+none of it. Nothing here reads a clock or writes anything.
+"""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from config.schema import Guards
+from worker.models import Severity
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class _Frozen(BaseModel):
+    # An older worker must not drop what a newer one wrote, so an unknown field is refused.
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Baseline(_Frozen):
+    """The token ids of the last list that was believed."""
+
+    token_ids: tuple[str, ...]
+    at: AwareDatetime
+
+
+class Suspicion(_Frozen):
+    """A list that shrank unexpectedly: nothing is derived or revoked until it is confirmed or a person trusts it."""
+
+    token_ids: tuple[str, ...]
+    first_at: AwareDatetime
+    lost: int
+    sentence: str
+
+
+class Missing(_Frozen):
+    """A current token that was absent from lists, and since when and how many of them in a row."""
+
+    token_id: str
+    since: AwareDatetime
+    lists: int
+
+
+class Dangling(_Frozen):
+    """A current token that Vault serves and the exchange was proved to refuse."""
+
+    credential: str
+    token_id: str
+    proved_at: AwareDatetime
+
+
+class Outage(_Frozen):
+    """A time in which the exchange gave no list; `until` is None while it lasts."""
+
+    since: AwareDatetime
+    until: AwareDatetime | None = None
+
+
+class Pause(_Frozen):
+    """A person's order to leave a credential (None: the whole account) alone; `until` None has no end."""
+
+    credential: str | None = None
+    since: AwareDatetime
+    until: AwareDatetime | None = None
+    by: str
+    reason: str
+
+
+class OrderedFreeze(_Frozen):
+    """A freeze that a person ordered at the command line."""
+
+    since: AwareDatetime
+    until: AwareDatetime
+    by: str
+    reason: str
+
+
+class Flag(_Frozen):
+    """A verdict that has begun and was announced; it ends when it is no longer found."""
+
+    kind: str
+    credential: str
+    token_id: str | None = None
+    since: AwareDatetime
+    severity: Severity = Severity.WARNING
+    sentence: str = ""
+    evidence: dict[str, str] = {}
+
+    @property
+    def key(self) -> tuple[str, str, str | None]:
+        """What makes two flags the same verdict."""
+        return (self.kind, self.credential, self.token_id)
+
+
+class AccountLedger(_Frozen):
+    """Everything durable about one account. `sequence` counts this document's writes."""
+
+    schema_version: Literal[1] = 1
+    sequence: int = 0
+    account: str
+    baseline: Baseline | None = None
+    suspicion: Suspicion | None = None
+    missing: tuple[Missing, ...] = ()
+    dangling: tuple[Dangling, ...] = ()
+    outage: Outage | None = None
+    """The last one."""
+    pauses: tuple[Pause, ...] = ()
+    freezes: tuple[OrderedFreeze, ...] = ()
+    flags: tuple[Flag, ...] = ()
+    known: tuple[str, ...] = ()
+    """Credentials that have a journal, so that one that vanishes from the settings is noticed."""
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the JSON-ready document; no secret is in it."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def dangling_token(self, token_id: str | None) -> Dangling | None:
+        """Return the proof that this token is dangling, or None."""
+        return next((one for one in self.dangling if one.token_id == token_id), None)
+
+
+class VersionedLedger(NamedTuple):
+    """An account ledger and the KV version it was read from (0: there never was one)."""
+
+    version: int
+    ledger: AccountLedger
+
+
+def note_outage(ledger: AccountLedger, now: datetime) -> AccountLedger:
+    """Return the ledger with an outage that has begun (or goes on): no list could be read."""
+    if ledger.outage is not None and ledger.outage.until is None:
+        return ledger
+    return changed(ledger, outage=Outage(since=now))
+
+
+def end_outage(ledger: AccountLedger, now: datetime) -> AccountLedger:
+    """Return the ledger with its outage ended: a list was read."""
+    if ledger.outage is None or ledger.outage.until is not None:
+        return ledger
+    return changed(ledger, outage=_copy(ledger.outage, until=max(ledger.outage.since, now)))
+
+
+def quiet_since(ledger: AccountLedger, last_use: datetime, now: datetime) -> datetime:
+    """Return since when a token's silence says something: not before the exchange could be called again.
+
+    A reader whose call fell into an outage calls again one interval later; the silence in between proves nothing.
+    """
+    if ledger.outage is None:
+        return last_use
+    return max(last_use, ledger.outage.until or now)
+
+
+def changed(ledger: AccountLedger, **changes: object) -> AccountLedger:
+    """Return the ledger with those fields changed and its sequence counted up; itself when nothing differs."""
+    updated = _copy(ledger, **changes)
+    return ledger if updated == ledger else _copy(updated, sequence=ledger.sequence + 1)
+
+
+def observe_list(
+    ledger: AccountLedger,
+    listed: Collection[str],
+    *,
+    ended: Collection[str],
+    currents: Collection[str],
+    guards: Guards,
+    now: datetime,
+) -> AccountLedger:
+    """Return the ledger after one complete list was read.
+
+    The list is suspicious when it lacks more than `shrink_limit` of the baseline's tokens beside those we revoked, or
+    the current tokens of several credentials at once that the baseline had. It is believed once a list that lacks the
+    same tokens was read again `confirm_after` later.
+
+    Args:
+        ledger: before.
+        listed: the token ids of the list.
+        ended: token ids that the exchange told us are revoked.
+        currents: the token ids that Vault should serve.
+        guards: the account's limits.
+        now: the present.
+    """
+    ids = tuple(sorted(listed))
+    missing = _missing(ledger, listed, currents, now)
+    before = ledger.baseline.token_ids if ledger.baseline else ids
+    lost = [one for one in before if one not in listed and one not in ended]
+    lost_currents = [one for one in lost if one in currents]
+    if not lost or (len(lost) <= guards.shrink_limit * len(before) and len(lost_currents) <= 1):
+        return _believe(ledger, ids, missing, now)
+    known = ledger.suspicion
+    # Tokens come and go while a list is doubted: what must be the same twice is what it lacks.
+    if known is not None and set(lost) == {one for one in before if one not in known.token_ids and one not in ended}:
+        if now - known.first_at >= guards.confirm_after:
+            return _believe(ledger, ids, missing, now)
+        return changed(ledger, missing=missing)
+    sentence = (
+        f"The list of account {ledger.account} lacks {len(lost)} of {len(before)} tokens that it had, "
+        f"{len(lost_currents)} of them current ones, and none of them was revoked by us."
+    )
+    suspicion = Suspicion(token_ids=ids, first_at=now, lost=len(lost), sentence=sentence)
+    return changed(ledger, suspicion=suspicion, missing=missing)
+
+
+def _believe(ledger: AccountLedger, ids: tuple[str, ...], missing: tuple[Missing, ...], now: datetime) -> AccountLedger:
+    same = ledger.baseline is not None and ledger.baseline.token_ids == ids
+    baseline = ledger.baseline if same else Baseline(token_ids=ids, at=now)
+    return changed(ledger, baseline=baseline, suspicion=None, missing=missing)
+
+
+def _missing(
+    ledger: AccountLedger, listed: Collection[str], currents: Collection[str], now: datetime
+) -> tuple[Missing, ...]:
+    known = {one.token_id: one for one in ledger.missing}
+    absent = sorted(one for one in currents if one not in listed)
+    return tuple(
+        # Two are proof enough; counting further would write the ledger at every sweep.
+        _copy(known[one], lists=2) if one in known else Missing(token_id=one, since=now, lists=1)
+        for one in absent
+    )
+
+
+def trust(ledger: AccountLedger) -> AccountLedger:
+    """Return the ledger with the suspicious list believed, as a person says it is right."""
+    if ledger.suspicion is None:
+        return ledger
+    baseline = Baseline(token_ids=ledger.suspicion.token_ids, at=ledger.suspicion.first_at)
+    return changed(ledger, baseline=baseline, suspicion=None)
+
+
+def pause(ledger: AccountLedger, ordered: Pause, now: datetime) -> AccountLedger:
+    """Return the ledger with that pause in place of the one of the same credential (or of the account)."""
+    others = (one for one in _in_force(ledger.pauses, now) if one.credential != ordered.credential)
+    return changed(ledger, pauses=(*others, ordered), freezes=_in_force(ledger.freezes, now))
+
+
+def lift_pauses(ledger: AccountLedger, credential: str | None, now: datetime) -> AccountLedger:
+    """Return the ledger without the pauses of that credential; for None without any, the account's own included."""
+    kept = tuple(
+        one for one in _in_force(ledger.pauses, now) if credential is not None and one.credential != credential
+    )
+    return changed(ledger, pauses=kept, freezes=_in_force(ledger.freezes, now))
+
+
+def freeze(ledger: AccountLedger, ordered: OrderedFreeze, now: datetime) -> AccountLedger:
+    """Return the ledger with that freeze in place of the one that was ordered before.
+
+    Like a pause it replaces without asking: the caller has seen that it does not end sooner.
+    """
+    return changed(ledger, pauses=_in_force(ledger.pauses, now), freezes=(ordered,))
+
+
+def unfreeze(ledger: AccountLedger, now: datetime) -> AccountLedger:
+    """Return the ledger without freezes that people ordered; those of the settings are not in it."""
+    return changed(ledger, pauses=_in_force(ledger.pauses, now), freezes=())
+
+
+L = TypeVar("L", bound=Pause | OrderedFreeze)
+
+
+def _in_force(ordered: tuple[L, ...], now: datetime) -> tuple[L, ...]:
+    # Only a person's next order drops what has expired: a sweep on a clock that is off must not forget an order.
+    return tuple(one for one in ordered if one.until is None or now < one.until)
+
+
+def set_dangling(ledger: AccountLedger, proofs: Iterable[Dangling], candidates: Collection[str]) -> AccountLedger:
+    """Return the ledger with further proofs, and without those of tokens that are no candidates any more."""
+    kept = {one.token_id: one for one in ledger.dangling if one.token_id in candidates}
+    for proof in proofs:
+        kept.setdefault(proof.token_id, proof)
+    return changed(ledger, dangling=tuple(kept.values()))
+
+
+def _copy(model: M, **changes: object) -> M:
+    return model.model_copy(update=changes)

@@ -1,0 +1,104 @@
+"""What a complete list teaches the account ledger, and which current tokens must be probed."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from worker.account_ledger import AccountLedger, changed, end_outage, note_outage, observe_list, set_dangling
+from worker.journal import RecordState
+from worker.policy.facts import AccountFacts, AccountState, CredentialFacts
+from worker.policy.steps import Action, Reason, Step
+
+_LISTS_TO_PROBE = 2
+
+
+def observe(facts: AccountFacts, now: datetime) -> AccountLedger | None:
+    """Return the account ledger as it should be after this list (or none), or None when it could not be read."""
+    if facts.state is None:
+        return None
+    if facts.tokens is None:
+        return note_outage(facts.state.ledger, now)
+    currents = currents_of(facts)
+    ended = {
+        record.token_id
+        for one in facts.credentials
+        for record in (one.ledger.ledger if one.ledger else ())
+        if record.token_id is not None and record.state in {RecordState.REVOKING, RecordState.REVOKED}
+    }
+    listed = {token.token_id for token in facts.tokens.tokens}
+    ledger = observe_list(
+        end_outage(facts.state.ledger, now),
+        listed,
+        ended=ended,
+        currents=currents,
+        guards=facts.settings.guards,
+        now=now,
+    )
+    if not any(one.unreadable for one in facts.credentials):
+        # A token that is listed again is proved no longer: else it would be rotated in spite of a freeze.
+        ledger = set_dangling(ledger, (), currents - listed)
+    with_journal = {one.credential.name for one in facts.credentials if one.journal is not None}
+    return changed(ledger, known=tuple(sorted({*ledger.known, *with_journal})))
+
+
+def currents_of(facts: AccountFacts) -> set[str]:
+    """Return the token ids that the account's journals say are current."""
+    return {one.current.token_id for one in facts.credentials if one.current and one.current.token_id}
+
+
+def with_ledger(facts: AccountFacts, version: int, ledger: AccountLedger) -> AccountFacts:
+    """Return the facts with another account ledger, for the account and each of its credentials."""
+    if facts.state is None:
+        return facts
+    state = AccountState(facts.state.versioned._replace(version=version, ledger=ledger), facts.state.freezes)
+    credentials = tuple(one if one.unreadable else replace(one, state=state) for one in facts.credentials)
+    return replace(facts, state=state, credentials=credentials)
+
+
+def observed(facts: AccountFacts, now: datetime) -> AccountFacts:
+    """Return the facts as a sweep would plan on them, without writing anything."""
+    ledger = observe(facts, now)
+    if ledger is None or facts.state is None:
+        return facts
+    return with_ledger(facts, facts.state.versioned.version, ledger)
+
+
+def plan_probes(facts: AccountFacts, now: datetime) -> tuple[Step, ...]:
+    """Return a PROBE step for each current token that two lists in a row lacked and that is not proved dangling yet.
+
+    While a rotation may be in somebody's hands its journal is left alone; a staged token that only waits is no reason.
+    """
+    if facts.state is None:
+        return ()
+    ledger = facts.state.ledger
+    absent = {one.token_id for one in ledger.missing if one.lists >= _LISTS_TO_PROBE}
+    return tuple(
+        _probe(one)
+        for one in facts.credentials
+        if one.current is not None
+        and one.current.token_id in absent
+        and one.served_token_id == one.current.token_id
+        and _may_note(one, now)
+        and ledger.dangling_token(one.current.token_id) is None
+    )
+
+
+def _may_note(facts: CredentialFacts, now: datetime) -> bool:
+    intent = facts.intent
+    if intent is None:
+        return True
+    return intent.token is not None and now - intent.opened_at > facts.credential.policy.derive_deadline
+
+
+def _probe(facts: CredentialFacts) -> Step:
+    current = facts.current
+    label = current.label if current else ""
+    return Step(
+        action=Action.PROBE,
+        account=facts.credential.account,
+        credential=facts.credential.name,
+        reason=Reason.CURRENT_NOT_LIVE,
+        sentence=f"The current token {label} is in no list any more; a call signed with it tells whether it works.",
+        token_id=current.token_id if current else None,
+        label=label,
+        rotation_id=current.rotation_id if current else None,
+    )

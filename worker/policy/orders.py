@@ -1,0 +1,197 @@
+"""What a person may order for one credential: emergency, revoking everything, rolling back, the end of its life."""
+
+from datetime import datetime
+
+from worker.journal import LIVE, Journal, RecordState, TokenRecord
+from worker.models import PathContent
+from worker.policy.due import is_overdue
+from worker.policy.facts import CredentialFacts
+from worker.policy.guards import freezes_of, held_back
+from worker.policy.refusals import hold_of, live_records, refused, step_of, with_hint
+from worker.policy.rotation import ROTATION, purpose_of
+from worker.policy.safety import ANOTHER_HAND, hands_off
+from worker.policy.steps import Action, Hold, Plan, Reason, Step
+
+_BREAK_GLASS = "To cut its tokens off without a replacement: rotator revoke {name} --all"
+
+
+def plan_compromised(facts: CredentialFacts) -> Plan:
+    """Return the steps of an emergency: a fresh token, then every other one revoked at once.
+
+    An open intent is never rolled forward: it is closed when services are served its token already, else fenced and
+    abandoned. Freeze, pause, parking, window and an unreadable list do not stand in the way.
+    """
+    name, journal = facts.credential.name, facts.ledger
+    hold = hands_off(facts)
+    if hold is not None:
+        can_cut_off = bool(plan_revoke_all(facts).steps)
+        return refused(with_hint(hold, _BREAK_GLASS.format(name=name)) if can_cut_off else hold)
+    if journal is not None and journal.retired_at is not None:
+        return refused(_retired(facts, journal))
+    if journal is None or not _all_live(journal):
+        sentence = f"No token of ours is live for {name}: nothing is compromised. To get one: rotator rotate {name}"
+        return refused(hold_of(facts, Reason.NOTHING_LIVE, sentence))
+    first = _settle(facts, Reason.COMPROMISED)
+    mint = tuple(
+        step_of(facts, one, Reason.COMPROMISED, f"{name} is compromised. Next: {purpose_of(one)}.") for one in ROTATION
+    )
+    return Plan(steps=(*first, *mint, *_revokes(facts, journal, Reason.COMPROMISED)))
+
+
+def known_tokens(journal: Journal | None) -> frozenset[str]:
+    """Return the ids of every token that the journal knows, the staged one included."""
+    if journal is None:
+        return frozenset()
+    staged = {journal.intent.token.token_id} if journal.intent and journal.intent.token else set()
+    return frozenset({one.token_id for one in journal.ledger if one.token_id is not None} | staged)
+
+
+def is_replaced(journal: Journal | None, compromised: frozenset[str]) -> bool:
+    """Whether an emergency that another process carried out has left none of those tokens in use."""
+    if journal is None or journal.emergency_at is not None or journal.current is None or journal.intent is not None:
+        return False
+    return not any(one.token_id in compromised for one in journal.ledger if one.state in LIVE)
+
+
+def _settle(facts: CredentialFacts, reason: Reason) -> tuple[Step, ...]:
+    intent = facts.intent
+    if intent is None:
+        return ()
+    attempt = f"rotation {intent.rotation_id} of {facts.credential.name}"
+    if intent.token is not None and facts.served_token_id == intent.token.token_id and reason is Reason.COMPROMISED:
+        return (step_of(facts, Action.CLOSE, Reason.PROMOTED_ALREADY, f"{attempt} is promoted already and is closed."),)
+    return (step_of(facts, Action.ABANDON, reason, f"{attempt} is fenced and given up."),)
+
+
+def plan_revoke_all(facts: CredentialFacts) -> Plan:
+    """Return the steps that revoke every token of ours, the one that services are served included."""
+    name, journal = facts.credential.name, facts.ledger
+    hold = _distrust(facts, drift=False)
+    if hold is not None:
+        return refused(hold)
+    if journal is None or not _all_live(journal):
+        return refused(hold_of(facts, Reason.NOTHING_LIVE, f"No token of ours is live for {name}."))
+    sentence = (
+        f"Mark every token of {name}, the one that services use included, in one write. Services are rejected until "
+        f"the next sweep has issued a new one; to prevent that one: rotator pause {name}"
+    )
+    mark = step_of(facts, Action.REVOKE_ALL, Reason.ORDERED, sentence)
+    return Plan(steps=(*_settle(facts, Reason.ORDERED), mark, *_revokes(facts, journal, Reason.ORDERED)))
+
+
+def plan_rollback(facts: CredentialFacts, now: datetime) -> Plan:
+    """Return the steps that serve the predecessor again while it lives, or the rule that refuses it."""
+    name, journal = facts.credential.name, facts.ledger
+    hold = hands_off(facts) or _paused_or_frozen(facts, now)
+    if hold is not None:
+        return refused(hold)
+    if journal is not None and journal.retired_at is not None:
+        return refused(_retired(facts, journal))
+    if facts.intent is not None:
+        sentence = f"Rotation {facts.intent.rotation_id} of {name} is under way; roll back when it has ended."
+        return refused(hold_of(facts, Reason.INTENT_OPEN, sentence))
+    if journal is not None and journal.emergency_at is not None:
+        sentence = (
+            f"Since {journal.emergency_at:%Y-%m-%d %H:%M} UTC every token of {name} counts as compromised and is being "
+            f"replaced: none of them is served again."
+        )
+        return refused(hold_of(facts, Reason.COMPROMISED, sentence))
+    predecessor = predecessor_of(journal) if journal else None
+    if predecessor is None:
+        sentence = f"{name} has no superseded token that is still alive; to replace the current one: rotator rotate"
+        return refused(hold_of(facts, Reason.NO_PREDECESSOR, f"{sentence} {name}"))
+    old = " It is past max_age, so the next sweep replaces it." if _is_old(facts, predecessor, now) else ""
+    sentence = (
+        f"Take the secret of {predecessor.label} from the version that served it and stage it in the journal; the "
+        f"present token keeps its own grace.{old}"
+    )
+    first = step_of(
+        facts, Action.ROLLBACK, Reason.ROLLED_BACK, sentence, token_id=predecessor.token_id, label=predecessor.label
+    )
+    rest = tuple(
+        step_of(
+            facts,
+            one,
+            Reason.ROLLED_BACK,
+            f"{predecessor.label} is served again. Next: {purpose_of(one)}.",
+            token_id=predecessor.token_id,
+            label=predecessor.label,
+        )
+        for one in (Action.VERIFY, Action.PROMOTE, Action.CLOSE)
+    )
+    return Plan(steps=(first, *rest))
+
+
+def _is_old(facts: CredentialFacts, record: TokenRecord, now: datetime) -> bool:
+    return is_overdue(record, facts.credential.policy, now)
+
+
+def predecessor_of(journal: Journal) -> TokenRecord | None:
+    """Return the token that was superseded last and that nothing has begun to revoke, or None."""
+    superseded = [
+        one
+        for one in journal.ledger
+        if one.state is RecordState.SUPERSEDED and one.token_id is not None and one.superseded_at is not None
+    ]
+    return max(superseded, key=lambda one: (one.superseded_at, one.promoted_at or one.superseded_at), default=None)
+
+
+def plan_retire(facts: CredentialFacts) -> Plan:
+    """Return the steps that end a credential: its path serves nothing, its tokens are revoked, its ledger stays."""
+    name, journal = facts.credential.name, facts.ledger
+    hold = _distrust(facts, drift=True)
+    if hold is not None:
+        return refused(hold)
+    if journal is None:
+        return refused(
+            hold_of(facts, Reason.NOTHING_LIVE, f"{name} was never issued a token: take it out of the file.")
+        )
+    left = _revokes(facts, journal, Reason.RETIRED)
+    served = facts.path is not None and facts.path.content is PathContent.DOCUMENT
+    if journal.retired_at is not None and not left and not served:
+        return refused(_retired(facts, journal))
+    sentence = f"Mark {name} retired and all its tokens in one write, then let {facts.location} serve nothing."
+    step = step_of(facts, Action.RETIRE, Reason.RETIRED, sentence)
+    return Plan(steps=(*_settle(facts, Reason.RETIRED), step, *left))
+
+
+def _distrust(facts: CredentialFacts, *, drift: bool) -> Hold | None:
+    """Return why the journal (or, with `drift`, the path) cannot be acted on."""
+    hold = hands_off(facts)
+    if hold is None or (hold.reason in ANOTHER_HAND and not drift):
+        intent, path = facts.intent, facts.path
+        if hold is not None and intent is not None and path is not None and path.version == intent.expected_version:
+            return hold  # giving the intent up would take a fence, and so an overwrite
+        return None
+    return hold
+
+
+def _paused_or_frozen(facts: CredentialFacts, now: datetime) -> Hold | None:
+    credential, state = facts.credential, facts.state
+    if state is None:
+        return None
+    intervals = freezes_of(credential.account, state.freezes, state.ledger, now)
+    hold = held_back(credential.account, credential.name, state.ledger, intervals, now)
+    return hold if hold is not None and hold.reason in {Reason.PAUSED, Reason.FROZEN} else None
+
+
+def _all_live(journal: Journal) -> bool:
+    staged = journal.intent is not None and journal.intent.token is not None
+    return staged or bool(live_records(journal))
+
+
+def _revokes(facts: CredentialFacts, journal: Journal, reason: Reason) -> tuple[Step, ...]:
+    known = [(one.label, one.token_id) for one in live_records(journal)]
+    intent = journal.intent
+    if intent is not None and intent.token is not None and intent.token.token_id not in {one[1] for one in known}:
+        known.append((intent.label, intent.token.token_id))
+    sentence = "{} is revoked at once: whoever still uses it is rejected."
+    return tuple(
+        step_of(facts, Action.REVOKE, reason, sentence.format(label), token_id=token_id, label=label)
+        for label, token_id in known
+    )
+
+
+def _retired(facts: CredentialFacts, journal: Journal) -> Hold:
+    sentence = f"{facts.credential.name} was retired at {journal.retired_at:%F} UTC; nothing is left to do."
+    return hold_of(facts, Reason.RETIRED, sentence)
