@@ -166,6 +166,12 @@ def test_a_credential_past_its_max_age_needs_a_person() -> None:
     assert credential(account(facts(journal(old), served(1)), tokens=(listed(1),))).needs_attention
 
 
+def test_a_token_that_was_rolled_back_to_past_its_max_age_needs_a_person() -> None:
+    old = record(1, RecordState.CURRENT, derived=ago(days=15), promoted=ago(days=1))
+    view = credential(account(facts(journal(old), served(1)), tokens=(listed(1),)))
+    assert (view.age, view.overdue, view.needs_attention) == (timedelta(days=1), True, True)
+
+
 @pytest.mark.parametrize("severity, alerts", [(Severity.INFO, 0), (Severity.WARNING, 1), (Severity.ERROR, 1)])
 def test_only_holds_of_weight_are_alerts(severity: Severity, alerts: int) -> None:
     hold = Hold("main", "mm", Reason.DRIFTED, "Another hand changed it.", severity)
