@@ -190,7 +190,7 @@ def test_a_hold_of_the_account_is_shown_there() -> None:
 
 
 @given(st.booleans(), st.sampled_from([2, 9]), st.booleans())
-def test_no_secret_is_in_a_report(staged: bool, served_number: int, readable: bool) -> None:  # noqa: FBT001
+def test_no_secret_is_in_a_report(staged: bool, served_number: int, readable: bool) -> None:  # noqa: FBT001 - drawn, not called
     tokens = (listed(2), listed(9)) if readable else None
     of = account(facts(journal(OLD, CURRENT, intent=intent(staged=staged)), served(served_number)), tokens=tokens)
     found = report(of)
@@ -198,7 +198,7 @@ def test_no_secret_is_in_a_report(staged: bool, served_number: int, readable: bo
 
 
 @given(st.booleans(), st.booleans())
-def test_every_live_token_is_in_a_report_exactly_once(orphan: bool, foreign: bool) -> None:  # noqa: FBT001
+def test_every_live_token_is_in_a_report_exactly_once(orphan: bool, foreign: bool) -> None:  # noqa: FBT001 - drawn, not called
     more = (*((listed(3),) if orphan else ()), *((listed(7, label="alice"),) if foreign else ()))
     lost = record(3, RecordState.ABANDONED, token_id=None)
     found = report(account(facts(journal(OLD, CURRENT, lost), served(2)), tokens=(listed(1), listed(2), *more)))
