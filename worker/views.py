@@ -111,7 +111,9 @@ class _Watched(_View):
 class CredentialView(_Watched):
     """One credential: its current token's age against its period, all its tokens, and what is the matter with it.
 
-    `age` and `due_at` are None before the first token (then it is due now) and when the journal cannot be read.
+    `age` and `due_at` are None before the first token (then it is due now) and when the journal cannot be read. `age`
+    counts from the promotion, `overdue` from when the token was made: one that was rolled back to may be both young and
+    overdue.
     """
 
     name: str
@@ -121,6 +123,7 @@ class CredentialView(_Watched):
     rotation_schedule: str | None = None
     max_age: timedelta
     age: timedelta | None = None
+    overdue: bool = False
     promoted_at: datetime | None = None
     due_at: datetime | None = None
     current_token_id: str | None = None
@@ -138,9 +141,14 @@ class CredentialView(_Watched):
     def needs_attention(self) -> bool:
         """Whether anything about it is abnormal."""
         orphans = any(token.state is TokenState.ORPHAN for token in self.tokens)
-        overdue = self.age is not None and self.age > self.max_age
         return bool(
-            self.alerts or self.flags or self.failures or self.emergency_at or orphans or overdue or self.unreadable
+            self.alerts
+            or self.flags
+            or self.failures
+            or self.emergency_at
+            or orphans
+            or self.overdue
+            or self.unreadable
         )
 
 

@@ -11,6 +11,7 @@ from config.schema import Freeze
 from worker.account_ledger import AccountLedger, Pause
 from worker.models import Severity
 from worker.policy.due import last_time, next_time
+from worker.policy.facts import CredentialFacts
 from worker.policy.steps import Hold, Reason
 from worker.policy.wording import span
 
@@ -67,6 +68,15 @@ def _intervals(freeze: Freeze, now: datetime, sight: timedelta) -> Iterator[Inte
     while start <= now + sight:
         yield Interval(start, start + freeze.duration, freeze.reason)
         start = next_time(freeze.schedule, freeze.timezone, start)
+
+
+def credential_held_back(facts: CredentialFacts, now: datetime) -> Hold | None:
+    """Return what `held_back` says of that credential; None when its account ledger is unread, as `hands_off` says."""
+    credential, state = facts.credential, facts.state
+    if state is None:
+        return None
+    intervals = freezes_of(credential.account, state.freezes, state.ledger, now)
+    return held_back(credential.account, credential.name, state.ledger, intervals, now)
 
 
 def held_back(

@@ -7,7 +7,7 @@ from worker.journal import Failures, Intent, RecordState
 from worker.models import Severity
 from worker.policy.due import Due, is_overdue, judge_due
 from worker.policy.facts import CredentialFacts
-from worker.policy.guards import freezes_of, held_back
+from worker.policy.guards import credential_held_back
 from worker.policy.safety import hands_off
 from worker.policy.steps import Action, Hold, Plan, Reason, Step
 from worker.policy.wording import span
@@ -39,7 +39,7 @@ def plan_rotation(facts: CredentialFacts, now: datetime, *, requested_at: dateti
     hold = hands_off(facts)
     if hold is not None:
         return Plan(holds=(hold,))
-    held = _held_back(facts, now)
+    held = credential_held_back(facts, now)
     if facts.intent is not None:
         return _plan_open_intent(facts, facts.intent, now, held)
     if facts.ledger is not None and facts.ledger.retired_at is not None:
@@ -67,15 +67,6 @@ def _plan_emergency(facts: CredentialFacts, since: datetime, now: datetime) -> P
 
 def _name(facts: CredentialFacts) -> str:
     return f"Credential {facts.credential.name} (account {facts.credential.account})"
-
-
-def _held_back(facts: CredentialFacts, now: datetime) -> Hold | None:
-    credential, state = facts.credential, facts.state
-    if state is None:
-        return None
-    ledger = state.ledger
-    intervals = freezes_of(credential.account, state.freezes, ledger, now)
-    return held_back(credential.account, credential.name, ledger, intervals, now)
 
 
 def _plan_open_intent(facts: CredentialFacts, intent: Intent, now: datetime, held: Hold | None) -> Plan:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.fakes.vault import Call
 from tests.harness import ACCOUNT, Harness
-from tests.unit.engine.test_orders import ORDER, behind, by_hand, reasons, rotated_twice, serve_by_hand
+from tests.scenes import ORDER, behind, by_hand, reasons, rotated_twice, serve_by_hand
 from worker.errors import (
     AuthenticationRefusedError,
     ExchangeRefusedError,

@@ -1,6 +1,7 @@
 """What holds an account or a credential back: pauses, freezes, a list that is not believed, and which of them wins."""
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -78,10 +79,10 @@ pauses = st.builds(
 
 @given(made=st.lists(pauses, max_size=5), seed=st.randoms(use_true_random=False), now=moments)
 def test_whether_a_credential_is_paused_does_not_depend_on_the_order_of_pauses(
-    made: list[Pause], seed: object, now: datetime
+    made: list[Pause], seed: Random, now: datetime
 ) -> None:
     other = list(made)
-    seed.shuffle(other)  # type: ignore[attr-defined] # a Random, which the stubs call object
+    seed.shuffle(other)
     assert (pause_of(ledger(*made), "mm", now) is None) == (pause_of(ledger(*other), "mm", now) is None)
 
 

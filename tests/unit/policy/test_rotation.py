@@ -134,8 +134,8 @@ def test_nothing_is_done_for(case: tuple[str, CredentialFacts, Reason, Severity]
     assert (plan.steps, [(hold.reason, hold.severity) for hold in plan.holds]) == ((), [(reason, severity)])
 
 
-def open_intent(path_serves: int, version: int, **of_intent: object) -> CredentialFacts:
-    opened = intent(9, expected_version=5, **of_intent)  # type: ignore[arg-type]
+def open_intent(path_serves: int, version: int, **of_intent: Any) -> CredentialFacts:
+    opened = intent(9, expected_version=5, **of_intent)
     return facts(journal(record(1, CURRENT, promoted=ago(days=8)), intent=opened), served(path_serves, version=version))
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from config.schema import Account, Freeze, Guards, Policy
 from tests.build import NOON, account, ago, facts, journal, listed, path, record, served, state
 from worker.account_ledger import AccountLedger, Dangling, Flag, Pause, Suspicion
-from worker.journal import Failures, RecordState
+from worker.journal import Failures, RecordState, TokenRecord
 from worker.models import ListedToken, PathContent, Severity
 from worker.policy.facts import AccountFacts
 from worker.policy.plan import plan_flags
@@ -31,11 +32,13 @@ def begun(plan: Plan) -> list[tuple[Reason, Severity]]:
     return [(step.reason, step.severity) for step in plan.steps if step.action is Action.FLAG]
 
 
-def one(*records: object, tokens: tuple[ListedToken, ...] = (USED,), serves: int = 1, **more: object) -> AccountFacts:
+def one(
+    *records: TokenRecord, tokens: tuple[ListedToken, ...] | None = (USED,), serves: int = 1, **more: Any
+) -> AccountFacts:
     of_account = {key: more.pop(key) for key in ("ledger", "settings") if key in more}
     policy = more.pop("policy", None)
-    credential = facts(journal(*records, **more), served(serves), policy=policy)  # type: ignore[arg-type]
-    return account(credential, tokens=tokens, **of_account)  # type: ignore[arg-type]
+    credential = facts(journal(*records, **more), served(serves), policy=policy)
+    return account(credential, tokens=tokens, **of_account)
 
 
 OLD = record(1, SUPERSEDED, promoted=ago(days=10), superseded=ago(days=4))
@@ -128,7 +131,7 @@ QUIET = [
     ("a healthy credential", one(FINE)),
     ("a foreign token, where foreign tokens are only listed", one(FINE, tokens=(USED, STRANGER))),
     ("a pause that is young", one(FINE, ledger=ledger(pauses=[PAUSE.model_copy(update={"since": ago(hours=1)})]))),
-    ("a list that could not be read", one(UNUSED, tokens=None)),  # type: ignore[arg-type]
+    ("a list that could not be read", one(UNUSED, tokens=None)),
 ]
 
 

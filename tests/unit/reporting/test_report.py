@@ -166,6 +166,12 @@ def test_a_credential_past_its_max_age_needs_a_person() -> None:
     assert credential(account(facts(journal(old), served(1)), tokens=(listed(1),))).needs_attention
 
 
+def test_a_token_that_was_rolled_back_to_past_its_max_age_needs_a_person() -> None:
+    old = record(1, RecordState.CURRENT, derived=ago(days=15), promoted=ago(days=1))
+    view = credential(account(facts(journal(old), served(1)), tokens=(listed(1),)))
+    assert (view.age, view.overdue, view.needs_attention) == (timedelta(days=1), True, True)
+
+
 @pytest.mark.parametrize("severity, alerts", [(Severity.INFO, 0), (Severity.WARNING, 1), (Severity.ERROR, 1)])
 def test_only_holds_of_weight_are_alerts(severity: Severity, alerts: int) -> None:
     hold = Hold("main", "mm", Reason.DRIFTED, "Another hand changed it.", severity)
@@ -184,7 +190,7 @@ def test_a_hold_of_the_account_is_shown_there() -> None:
 
 
 @given(st.booleans(), st.sampled_from([2, 9]), st.booleans())
-def test_no_secret_is_in_a_report(staged: bool, served_number: int, readable: bool) -> None:  # noqa: FBT001
+def test_no_secret_is_in_a_report(staged: bool, served_number: int, readable: bool) -> None:  # noqa: FBT001 - drawn, not called
     tokens = (listed(2), listed(9)) if readable else None
     of = account(facts(journal(OLD, CURRENT, intent=intent(staged=staged)), served(served_number)), tokens=tokens)
     found = report(of)
@@ -192,7 +198,7 @@ def test_no_secret_is_in_a_report(staged: bool, served_number: int, readable: bo
 
 
 @given(st.booleans(), st.booleans())
-def test_every_live_token_is_in_a_report_exactly_once(orphan: bool, foreign: bool) -> None:  # noqa: FBT001
+def test_every_live_token_is_in_a_report_exactly_once(orphan: bool, foreign: bool) -> None:  # noqa: FBT001 - drawn, not called
     more = (*((listed(3),) if orphan else ()), *((listed(7, label="alice"),) if foreign else ()))
     lost = record(3, RecordState.ABANDONED, token_id=None)
     found = report(account(facts(journal(OLD, CURRENT, lost), served(2)), tokens=(listed(1), listed(2), *more)))
