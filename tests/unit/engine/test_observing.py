@@ -375,3 +375,23 @@ def test_a_process_that_is_told_to_end_begins_no_probe() -> None:
     world.stopping = True
     world.engine.revoke(ACCOUNT)
     assert probes(world) == before
+
+
+# --- an exchange that refuses every new token, too
+
+
+def refused_for_hours(world: Harness, hours: int) -> None:
+    refusal = AuthenticationRefusedError("account main: Invalid HMAC authentication", status=401)
+    for _ in range(hours * 60):
+        world.exchange.fail_next("list_as", refusal)
+        world.engine.rotate("mm")
+        sweep(world)
+
+
+def test_services_that_are_rejected_do_not_make_it_derive_without_limit() -> None:
+    world = revoked_by_hand(policy=Policy(verify_deadline=timedelta(seconds=1)))
+    sweep(world, 2)
+
+    refused_for_hours(world, 6)
+
+    assert len(world.exchange.calls("derive")) < 40
