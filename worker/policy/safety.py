@@ -55,13 +55,20 @@ def _is_of(journal: Journal, facts: CredentialFacts) -> bool:
 def _drift(facts: CredentialFacts, journal: Journal | None, path: ConsumersPath, name: str) -> Hold | None:
     current = journal.current if journal else None
     where = f"{facts.credential.mount}/{facts.credential.path}"
-    if current is None:
-        staged = journal.intent.token if journal and journal.intent else None
-        ended = journal is not None and path.document is not None and journal.record_of(path.document.token_id)
-        ours = bool(ended) or (
-            path.document is not None and staged is not None and path.document.token_id == staged.token_id
+    staged = journal.intent.token if journal and journal.intent else None
+    serves_staged = path.document is not None and staged is not None and path.document.token_id == staged.token_id
+    if serves_staged and path.document and staged and path.document.secret != staged.secret:
+        # Ids can be read in the exchange's list; to close on one would drop the only copy of the secret.
+        return _hold(
+            facts,
+            Reason.DRIFTED,
+            f"{where} serves the new token of {name} with another secret than the journal holds (version "
+            f"{path.version}): another hand wrote it. Nothing is overwritten, rotated or revoked; restore the version "
+            f"before it.",
         )
-        if ours or path.content in {PathContent.EMPTY, PathContent.TOMBSTONE}:
+    if current is None:
+        ended = journal is not None and path.document is not None and journal.record_of(path.document.token_id)
+        if ended or serves_staged or path.content in {PathContent.EMPTY, PathContent.TOMBSTONE}:
             return None
         return _hold(
             facts,
