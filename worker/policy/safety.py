@@ -6,7 +6,7 @@ from worker.journal import Journal, TokenRecord
 from worker.models import ConsumersPath, PathContent, PathLocation, ServedDocument, Severity
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.steps import Hold, Reason
-from worker.policy.wording import span
+from worker.policy.wording import beginning, span
 
 ANOTHER_HAND = frozenset({Reason.DRIFTED, Reason.NOT_ADOPTED})
 """The path holds what is not ours, and the journal is as it should be."""
@@ -99,7 +99,7 @@ def _is_whole(document: ServedDocument, current: TokenRecord) -> bool:
 def _found(path: ConsumersPath) -> str:
     if path.document is None:
         return f"a version ({path.content.value}) that is not ours"
-    return path.document.label or f"token {path.document.token_id}, put there by hand"
+    return path.document.label or f"token {beginning(path.document.token_id)}, put there by hand"
 
 
 def _hold(facts: CredentialFacts, reason: Reason, sentence: str, severity: Severity = Severity.ERROR) -> Hold:
