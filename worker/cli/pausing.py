@@ -7,7 +7,7 @@ from typing import NoReturn
 import click
 
 from config.durations import parse_duration
-from worker.cli.acts import as_json, carry_out, dry_run, order, why
+from worker.cli.acts import as_json, carry_out, dry_run, legible_reason, order, why
 from worker.cli.exits import EPILOG
 from worker.cli.runtime import Runtime
 from worker.engine.edits import Edits
@@ -99,7 +99,14 @@ def resume(runtime: Runtime, name: str, *, why: str, as_json: bool, dry_run: boo
 @click.command(epilog=EPILOG)
 @click.option("--until", required=True, callback=_moment, metavar="ISO", help="Its end, with a time zone.")
 @click.option("--account", metavar="NAME", help="Only this account; without it, every one.")
-@click.option("--reason", "why", required=True, metavar="TEXT", help="Why; everyone who is held back reads it.")
+@click.option(
+    "--reason",
+    "why",
+    required=True,
+    callback=legible_reason,
+    metavar="TEXT",
+    help="Why; everyone who is held back reads it.",
+)
 @as_json
 @dry_run
 @click.pass_obj

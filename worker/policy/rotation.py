@@ -12,6 +12,9 @@ from worker.policy.safety import hands_off
 from worker.policy.steps import Action, Hold, Plan, Reason, Step
 from worker.policy.wording import span
 
+LONGEST_WAIT_OF_REJECTED = timedelta(minutes=15)
+"""The longest time from one failed attempt to the next while services are rejected."""
+
 ROTATION = (Action.MINT, Action.VERIFY, Action.PROMOTE, Action.CLOSE)
 _PURPOSE = {
     Action.MINT: "write the intent, derive a token and stage its secret in the journal",
@@ -127,8 +130,7 @@ def _plan_due(facts: CredentialFacts, now: datetime, requested_at: datetime | No
     if rejected is not None and held is not None and held.reason is Reason.PAUSED:
         return Plan(holds=(held,))
     if rejected is not None:
-        # Services are being rejected already: no window, freeze or parking makes that better.
-        return _steps(facts, ROTATION, Reason.DANGLING, rejected)
+        return _plan_rejected(facts, rejected, now, asked=requested_at is not None)
     if requested_at is not None:
         return _plan_requested(facts, promoted_at, requested_at, held)
     if current is None:
@@ -164,6 +166,28 @@ def _plan_due(facts: CredentialFacts, now: datetime, requested_at: datetime | No
     if held is not None:
         return Plan(holds=(held,))
     return _unless_failing(facts, reason, sentence, now)
+
+
+def _plan_rejected(facts: CredentialFacts, rejected: str, now: datetime, *, asked: bool) -> Plan:
+    """Rotate: services are being rejected already, and no window, freeze or parking makes that better.
+
+    But where as many attempts as would park it have made nothing, further ones only pile up tokens that nothing may
+    revoke while the current one is not live: from then on they are a little apart.
+    """
+    policy, failures = facts.credential.policy, facts.ledger.failures if facts.ledger else Failures()
+    last = failures.last_at
+    if asked or last is None or not is_parked(failures, policy):
+        return _steps(facts, ROTATION, Reason.DANGLING, rejected)
+    wait = min(backoff_left(failures, policy, now), LONGEST_WAIT_OF_REJECTED - max(timedelta(), now - last))
+    if wait <= timedelta():
+        return _steps(facts, ROTATION, Reason.DANGLING, rejected)
+    return _held(
+        facts,
+        Reason.BACKING_OFF,
+        f"{rejected} The last {failures.attempts} attempts failed ({failures.last_reason}); the next one is in "
+        f"{span(wait)}. To try at once: rotator rotate {facts.credential.name}",
+        Severity.ERROR,
+    )
 
 
 def _plan_requested(

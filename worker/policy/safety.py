@@ -6,7 +6,7 @@ from worker.journal import Journal, TokenRecord
 from worker.models import ConsumersPath, PathContent, PathLocation, ServedDocument, Severity
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.steps import Hold, Reason
-from worker.policy.wording import span
+from worker.policy.wording import beginning, span
 
 ANOTHER_HAND = frozenset({Reason.DRIFTED, Reason.NOT_ADOPTED})
 """The path holds what is not ours, and the journal is as it should be."""
@@ -55,13 +55,20 @@ def _is_of(journal: Journal, facts: CredentialFacts) -> bool:
 def _drift(facts: CredentialFacts, journal: Journal | None, path: ConsumersPath, name: str) -> Hold | None:
     current = journal.current if journal else None
     where = f"{facts.credential.mount}/{facts.credential.path}"
-    if current is None:
-        staged = journal.intent.token if journal and journal.intent else None
-        ended = journal is not None and path.document is not None and journal.record_of(path.document.token_id)
-        ours = bool(ended) or (
-            path.document is not None and staged is not None and path.document.token_id == staged.token_id
+    staged = journal.intent.token if journal and journal.intent else None
+    serves_staged = path.document is not None and staged is not None and path.document.token_id == staged.token_id
+    if serves_staged and path.document and staged and path.document.secret != staged.secret:
+        # Ids can be read in the exchange's list; to close on one would drop the only copy of the secret.
+        return _hold(
+            facts,
+            Reason.DRIFTED,
+            f"{where} serves the new token of {name} with another secret than the journal holds (version "
+            f"{path.version}): another hand wrote it. Nothing is overwritten, rotated or revoked; restore the version "
+            f"before it.",
         )
-        if ours or path.content in {PathContent.EMPTY, PathContent.TOMBSTONE}:
+    if current is None:
+        ended = journal is not None and path.document is not None and journal.record_of(path.document.token_id)
+        if ended or serves_staged or path.content in {PathContent.EMPTY, PathContent.TOMBSTONE}:
             return None
         return _hold(
             facts,
@@ -92,7 +99,7 @@ def _is_whole(document: ServedDocument, current: TokenRecord) -> bool:
 def _found(path: ConsumersPath) -> str:
     if path.document is None:
         return f"a version ({path.content.value}) that is not ours"
-    return path.document.label or f"token {path.document.token_id}, put there by hand"
+    return path.document.label or f"token {beginning(path.document.token_id)}, put there by hand"
 
 
 def _hold(facts: CredentialFacts, reason: Reason, sentence: str, severity: Severity = Severity.ERROR) -> Hold:

@@ -46,6 +46,14 @@ def test_a_label_of_somebody_else_is_shown_and_never_interpreted(cli: CliWorld, 
     assert shown in cli.run("status").stdout
 
 
+def test_json_holds_no_character_that_a_terminal_acts_on(cli: CliWorld) -> None:
+    cli.harness.exchange.issue_by_person("\x9b2J\u202eevil")
+
+    printed = cli.run("status", "--json").stdout
+
+    assert all(char.isprintable() or char == "\n" for char in printed)
+
+
 def test_an_alert_is_shown_with_its_sentence_and_exit_code_1(cli: CliWorld) -> None:
     cli.harness.engine.rotate("mm")
     cli.harness.vault.put_foreign(cli.harness.location("mm"))

@@ -15,6 +15,7 @@ from worker.errors import (
     VaultUnavailableError,
 )
 from worker.journal import Failures, RecordState
+from worker.models import TokenList
 from worker.policy.steps import Action, Order, Reason, Result
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -375,3 +376,21 @@ def test_a_process_that_is_told_to_end_begins_no_probe() -> None:
     world.stopping = True
     world.engine.revoke(ACCOUNT)
     assert probes(world) == before
+
+
+# --- an exchange that refuses every new token, too
+
+
+def test_services_that_are_rejected_do_not_make_it_derive_without_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_token_id: str, _secret: object) -> TokenList:
+        raise AuthenticationRefusedError("account main: Invalid HMAC authentication", status=401)
+
+    world = revoked_by_hand(policy=Policy(verify_deadline=timedelta(seconds=1)))
+    monkeypatch.setattr(world.exchange, "list_tokens_as", refuse)
+    sweep(world, 2)
+
+    for _ in range(6 * 60):
+        world.engine.rotate("mm")
+        sweep(world)
+
+    assert len(world.exchange.calls("derive")) < 40

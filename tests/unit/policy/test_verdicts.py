@@ -14,6 +14,7 @@ from worker.account_ledger import AccountLedger, Dangling, Flag, Pause, Suspicio
 from worker.journal import Failures, RecordState, TokenRecord
 from worker.models import ListedToken, PathContent, Severity
 from worker.policy.facts import AccountFacts
+from worker.policy.findings import MOST_STRANGERS
 from worker.policy.plan import plan_flags
 from worker.policy.steps import Action, Plan, Reason
 from worker.policy.verdicts import flags_after
@@ -235,3 +236,34 @@ def test_a_freeze_is_judged_by_the_age_of_a_token_that_was_rolled_back_to_not_by
     told = state(None, freeze)
     old = replace(base, state=told, credentials=tuple(replace(each, state=told) for each in base.credentials))
     assert begun(plan_flags(old, NOON)) == [(Reason.FREEZE_OUTLASTS, Severity.WARNING)]
+
+
+def strangers(count: int, label: str) -> tuple[ListedToken, ...]:
+    return tuple(listed(number, label=label, token_id=f"x{number:04}") for number in range(count))
+
+
+def flagged(tokens: tuple[ListedToken, ...], known: AccountLedger | None = None) -> AccountLedger:
+    """Return the account ledger after a flag sweep over a healthy credential and these other tokens."""
+    before = known or ledger()
+    plan = plan_flags(one(FINE, tokens=(USED, *tokens), ledger=before, settings=ALERTING), NOON)
+    return before.model_copy(update={"flags": flags_after(before.flags, plan.steps, NOON)})
+
+
+ALERTING = Account(name="main", guards=Guards(foreign="alert"))
+
+
+@pytest.mark.parametrize("label", ["laptop", "mm/unheard-of", "mm/" + "x" * 100_000])
+def test_whoever_issues_tokens_cannot_fill_the_account_ledger(label: str) -> None:
+    assert len(flagged(strangers(3_000, label)).model_dump_json()) < 20_000
+
+
+def test_more_strangers_than_are_told_one_by_one_are_told_in_one_verdict() -> None:
+    assert len(flagged(strangers(MOST_STRANGERS + 5, "laptop")).flags) == MOST_STRANGERS + 1
+
+
+def test_strangers_that_were_told_stay_told_when_more_come() -> None:
+    before = flagged(strangers(MOST_STRANGERS, "laptop"))
+
+    after = flagged(strangers(MOST_STRANGERS + 50, "laptop"), before)
+
+    assert {one.key for one in before.flags} < {one.key for one in after.flags}
