@@ -81,6 +81,8 @@ def _token_rows(view: CredentialView, now: datetime) -> Iterator[tuple[str | Tex
 def _remark(token: TokenView, now: datetime) -> str:
     if token.listed is False:
         return "not in the list"
+    if token.state is TokenState.FOREIGN:
+        return "services are served it, and no journal knows it"
     if token.grace_ends_at is not None:
         return f"grace ends {ago(token.grace_ends_at, now)}" if token.grace_ends_at > now else "grace is over"
     return ""

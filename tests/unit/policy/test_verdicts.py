@@ -132,6 +132,13 @@ QUIET = [
 ]
 
 
+@pytest.mark.parametrize("journal_lost", [True, False])
+def test_nobody_is_told_to_revoke_a_token_that_services_are_served(*, journal_lost: bool) -> None:
+    known = None if journal_lost else journal(FINE, sequence=1)
+    found = plan_flags(account(facts(known, served(7)), tokens=(listed(7),)), NOON)
+    assert begun(found) == [(Reason.JOURNAL_BEHIND, Severity.ERROR)]
+
+
 @pytest.mark.parametrize("case", QUIET, ids=[name for name, _ in QUIET])
 def test_no_verdict_begins_for(case: tuple[str, AccountFacts]) -> None:
     assert plan_flags(case[1], NOON).steps == ()
