@@ -239,3 +239,35 @@ def test_a_freeze_is_judged_by_the_age_of_a_token_that_was_rolled_back_to_not_by
     told = state(None, freeze)
     old = replace(base, state=told, credentials=tuple(replace(each, state=told) for each in base.credentials))
     assert begun(plan_flags(old, NOON)) == [(Reason.FREEZE_OUTLASTS, Severity.WARNING)]
+
+
+def sentence(found: Plan, reason: Reason) -> str:
+    return next(step.sentence for step in found.steps if step.reason is reason)
+
+
+def test_a_freeze_in_force_that_outlasts_max_age_does_not_advise_a_rotation_that_it_refuses() -> None:
+    told = sentence(
+        plan_flags(frozen(ago(hours=1), NOON + timedelta(days=20), ago(days=1)), NOON), Reason.FREEZE_OUTLASTS
+    )
+    assert "rotator rotate" not in told
+
+
+ORDERED = record(1, REVOKING, promoted=ago(days=1), revoking_at=ago(minutes=1), revoking_reason="ordered")
+
+
+def test_services_that_are_still_served_what_a_person_had_revoked_are_told_as_rejected() -> None:
+    assert begun(plan_flags(one(ORDERED, tokens=()), NOON)) == [(Reason.DANGLING, Severity.ERROR)]
+
+
+PROVED = Dangling(credential="mm", token_id="t1", proved_at=NOON)
+REJECTED = [
+    ("a token proved dead", one(FINE, ledger=ledger(dangling=[PROVED], pauses=[PAUSE]))),
+    ("a token that was revoked", one(ORDERED, tokens=(), ledger=ledger(pauses=[PAUSE]))),
+]
+
+
+@pytest.mark.parametrize("case", REJECTED, ids=[name for name, _ in REJECTED])
+def test_who_is_rejected_while_paused_is_told_with_the_command_that_ends_the_pause(
+    case: tuple[str, AccountFacts],
+) -> None:
+    assert sentence(plan_flags(case[1], NOON), Reason.DANGLING).endswith("rotator resume account:main")
