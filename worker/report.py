@@ -84,7 +84,7 @@ def _credential(
         promoted_at=promoted_at,
         due_at=judge_due(settings.name, settings.policy, promoted_at, now).next_at if promoted_at else None,
         current_token_id=current.token_id if current else None,
-        tokens=tuple(_tokens(facts, journal, tokens)) if journal else (),
+        tokens=(*_served_unknown(facts, tokens), *(_tokens(facts, journal, tokens) if journal else ())),
         intent=_intent(facts),
         stale=StaleView(kind=stale.kind, since=stale.since) if stale else None,
         flags=flags,
@@ -141,6 +141,16 @@ def _intent(facts: CredentialFacts) -> IntentView | None:
     if intent.token and intent.token.token_id == facts.served_token_id:
         stage = "promoted"
     return IntentView(rotation_id=intent.rotation_id, stage=stage, reason=intent.reason, opened_at=intent.opened_at)
+
+
+def _served_unknown(facts: CredentialFacts, tokens: TokenList | None) -> Iterator[TokenView]:
+    """Yield the token that services are served although no journal of this credential knows it."""
+    served = tokens.by_id(facts.served_token_id) if tokens and facts.served_token_id else None
+    if served is None or facts.knows(served):
+        return
+    staged = facts.intent.token if facts.intent else None
+    if staged is None or staged.token_id != served.token_id:
+        yield _listed_view(served, TokenState.FOREIGN)
 
 
 def _tokens(facts: CredentialFacts, journal: Journal, tokens: TokenList | None) -> Iterator[TokenView]:

@@ -34,6 +34,12 @@ _MOST_TRIES = 4
 """Losing a race to a sweep is ordinary: the order is planned anew on what the winner left."""
 
 
+_RETIRED = (
+    "Credential {name} is retired: it is never rotated again. Once nothing of it is left, take it out of the "
+    "configuration and restart workers and beats."
+)
+
+
 class _Change(Protocol):
     def __call__(self, journal: Journal, *, now: datetime) -> Journal: ...
 
@@ -172,7 +178,7 @@ class Orders:
                     world.recorder.holds([hold])
             for step in _only(plan, Action.RETIRE):
                 self._written(world, self._fence(world, facts), retire)
-                world.recorder.done(step, f"Credential {name} is retired: it is never rotated again.")
+                world.recorder.done(step, _RETIRED.format(name=name))
                 self._revoke_ordered(world, name)
 
         return self._carry_out(name, Action.RETIRE, Reason.RETIRED, act)

@@ -115,7 +115,8 @@ def _of_stranger(facts: AccountFacts, token: ListedToken) -> Verdict | None:
             Reason.LOOKS_OURS,
             owner.credential.name,
             f"Token {label} of account {facts.account} looks like one of ours, but no journal knows it. It is not "
-            f"touched: another deployment with the same names, or a journal that was lost? Revoke it by hand.",
+            f"touched: another deployment with the same names, or a journal that was lost? When nobody uses it any "
+            f"more, revoke it by hand at the exchange.",
             token_id=token.token_id,
             label=token.label,
             evidence=_of_listed(token, "label of ours, in no journal"),

@@ -18,11 +18,18 @@ from worker.policy.wording import span
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """One freeze as it concerns an account: when it begins and ends, and why."""
+    """One freeze as it concerns an account: when it begins and ends, why, and whether a person ordered it."""
 
     start: datetime
     until: datetime
     reason: str
+    ordered: bool = False
+
+    def ends_with(self, account: str) -> str:
+        """Return how a person ends it before its time, as a sentence."""
+        if self.ordered:
+            return f"To end it now: rotator unfreeze --account {account}"
+        return "It is in the configuration file, and only there it can be ended."
 
 
 def pause_of(ledger: AccountLedger, credential: str, now: datetime) -> Pause | None:
@@ -42,7 +49,7 @@ def freezes_of(
     account: str, configured: Sequence[Freeze], ledger: AccountLedger, now: datetime, sight: timedelta = timedelta()
 ) -> tuple[Interval, ...]:
     """Return the freezes of an account that are in force or begin within `sight`, the earliest first."""
-    found = [Interval(one.since, one.until, one.reason) for one in ledger.freezes if one.until > now]
+    found = [Interval(one.since, one.until, one.reason, ordered=True) for one in ledger.freezes if one.until > now]
     for freeze in configured:
         if not freeze.accounts or account in freeze.accounts:
             found.extend(_intervals(freeze, now, sight))
@@ -103,7 +110,7 @@ def held_back(
     if freeze is not None:
         sentence = (
             f"{name} is frozen until {freeze.until:%Y-%m-%d %H:%M} UTC ({freeze.reason}): nothing is rotated or "
-            f"revoked for another {span(freeze.until - now)}, except by an emergency."
+            f"revoked for another {span(freeze.until - now)}, except by an emergency. {freeze.ends_with(account)}"
         )
         return Hold(account, credential, Reason.FROZEN, sentence)
     if ledger.suspicion is not None:

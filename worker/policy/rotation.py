@@ -1,5 +1,6 @@
 """When a credential is rotated, and how an open intent goes on."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from config.schema import Policy
@@ -128,7 +129,7 @@ def _plan_due(facts: CredentialFacts, now: datetime, requested_at: datetime | No
     promoted_at = current.promoted_at if current else None
     rejected = _rejected(facts)
     if rejected is not None and held is not None and held.reason is Reason.PAUSED:
-        return Plan(holds=(held,))
+        return Plan(holds=(replace(held, sentence=f"{rejected} {held.sentence}"),))
     if rejected is not None:
         return _plan_rejected(facts, rejected, now, asked=requested_at is not None)
     if requested_at is not None:

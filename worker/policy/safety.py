@@ -35,12 +35,16 @@ def hands_off(facts: CredentialFacts) -> Hold | None:
         return _hold(
             facts,
             Reason.JOURNAL_BEHIND,
-            f"The path of {name} serves sequence {path.document.sequence}, ahead of the journal's "
-            f"{journal.sequence if journal else 'missing one'}: the journal was lost or restored from a backup. "
+            f"The path of {name} serves sequence {path.document.sequence}, but {_known_to(journal)}: the journal was "
+            f"lost or restored from a backup. "
             f"Nothing is derived or revoked until a person has compared both. Then: rotator adopt "
             f"{facts.credential.name} --reclaim",
         )
     return _drift(facts, journal, path, name)
+
+
+def _known_to(journal: Journal | None) -> str:
+    return f"its journal is at {journal.sequence}" if journal else "there is no journal of it"
 
 
 def _is_of(journal: Journal, facts: CredentialFacts) -> bool:
@@ -87,7 +91,16 @@ def _drift(facts: CredentialFacts, journal: Journal | None, path: ConsumersPath,
         facts,
         Reason.DRIFTED,
         f"{where} should serve {current.label} of {name}, but holds {found} (version {path.version}): another hand "
-        f"changed it. Nothing is overwritten, rotated or revoked; restore the version that served {current.label}.",
+        f"changed it. Nothing is overwritten, rotated or revoked. {_way_out(facts, current)}",
+    )
+
+
+def _way_out(facts: CredentialFacts, current: TokenRecord) -> str:
+    credential, version = facts.credential, current.promoted_version
+    how = f" (vault kv rollback -mount={credential.mount} -version={version} {credential.path})" if version else ""
+    return (
+        f"Restore the version that served {current.label}{how}, or take over what is there now (rotator adopt "
+        f"{credential.name} --reclaim)."
     )
 
 

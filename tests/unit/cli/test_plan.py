@@ -77,3 +77,18 @@ def test_the_same_hold_of_several_plans_is_shown_once(cli: CliWorld) -> None:
     cli.harness.vault.put_foreign(cli.harness.location("mm"))
     reasons = [hold["reason"] for hold in cli.json("plan", "mm")["holds"]]
     assert reasons.count("drifted") == 1
+
+
+def test_it_says_that_services_are_rejected_while_a_pause_holds_the_rotation_back(cli: CliWorld) -> None:
+    cli.harness.engine.rotate("mm")
+    cli.run("pause", "mm")
+    cli.run("revoke", "mm", "--all", "--yes")
+    shown = " ".join(cli.run("plan", "mm").stdout.split())
+    assert "still serves mm/id0001, which was revoked" in shown
+
+
+def test_what_another_hand_changed_is_told_with_the_command_that_restores_it(cli: CliWorld) -> None:
+    cli.harness.engine.rotate("mm")
+    cli.harness.vault.put_foreign(cli.harness.location())
+    shown = " ".join(cli.run("plan", "mm").stdout.split())
+    assert "vault kv rollback -mount=trading -version=1 limitless/mm" in shown

@@ -66,3 +66,18 @@ def test_an_exchange_that_is_away_is_told_and_what_vault_knows_is_shown(cli: Cli
     cli.harness.exchange.fail_next("list", ExchangeUnavailableError("account main: connection refused"))
     result = cli.run("status")
     assert (result.exit_code, "connection refused" in result.stdout, "mm/id0001" in result.stdout) == (1, True, True)
+
+
+def test_what_to_type_ends_the_sentence_about_a_verdict(cli: CliWorld) -> None:
+    world = cli.harness
+    world.engine.rotate("mm")
+    cli.run("pause", "mm")
+    world.clock.advance(timedelta(days=2))
+    world.engine.flag("main")
+    assert " ".join(cli.run("status").stdout.split()).endswith("rotator resume credential:mm")
+
+
+def test_a_retired_credential_is_not_shown_as_due(cli: CliWorld) -> None:
+    cli.harness.engine.rotate("mm")
+    cli.run("retire", "mm", "--yes")
+    assert "mm - / 7 d - retired" in " ".join(cli.run("status").stdout.split())

@@ -112,6 +112,24 @@ def test_a_token_that_works_although_no_list_shows_it_is_not_refused() -> None:
     assert (proofs(world), world.engine.rotate("mm")[-1].reason) == ([], Reason.NOT_DUE)
 
 
+def told(world: Harness) -> list[tuple[Reason, Result]]:
+    """Return what was told of the probes."""
+    return [(one.reason, one.result) for one in world.outcomes.seen if one.action is Action.PROBE]
+
+
+def test_that_a_token_works_although_no_list_shows_it_is_routine_and_no_news_at_every_sweep() -> None:
+    world = rotated()
+    world.exchange.hide(world.served() or "")
+    sweep(world, 5)
+    assert set(told(world)) == {(Reason.CURRENT_NOT_LIVE, Result.HELD)}
+
+
+def test_a_proof_is_told_under_the_name_that_the_runbook_explains_it_by() -> None:
+    world = revoked_by_hand()
+    sweep(world, 2)
+    assert told(world) == [(Reason.DANGLING, Result.DONE)]
+
+
 def test_a_token_that_the_exchange_lists_is_never_probed_though_it_may_not_work() -> None:
     world = rotated()
     world.exchange.break_token(world.served() or "")

@@ -248,3 +248,16 @@ def test_a_frozen_credential_is_told_why_and_until_when() -> None:
     hold = held_back("main", "mm", ledger(), [Interval(ago(hours=1), NOON + HOUR, "election")], NOON)
     assert hold is not None
     assert all(word in hold.sentence for word in ("election", "2026-06-01 13:00 UTC", "another 1 h"))
+
+
+def test_a_freeze_that_a_person_ordered_is_told_with_the_command_that_ends_it() -> None:
+    ordered = Interval(ago(hours=1), NOON + HOUR, "election", ordered=True)
+    held = held_back("main", "mm", ledger(), (ordered,), NOON)
+    assert held is not None
+    assert held.sentence.endswith("rotator unfreeze --account main")
+
+
+def test_a_freeze_of_the_configuration_is_told_to_end_there() -> None:
+    held = held_back("main", "mm", ledger(), (Interval(ago(hours=1), NOON + HOUR, "election"),), NOON)
+    assert held is not None
+    assert "configuration file" in held.sentence

@@ -118,3 +118,9 @@ def test_a_use_after_our_own_probe_is_judged() -> None:
     used = ago(days=15)
     found = verdict(probed(probe=timedelta(days=20)), tokens=(listed(1, used=used),), max_age=timedelta(days=60))
     assert found == ("stale", used)
+
+
+def test_a_credential_in_use_is_not_called_unused_because_an_emergency_ended_its_tokens() -> None:
+    ended = record(1, REVOKED, promoted=ago(days=9), revoking_reason="compromised")
+    fresh = record(2, CURRENT, promoted=ago(minutes=5))
+    assert verdict(ended, fresh, tokens=(listed(2),)) is None

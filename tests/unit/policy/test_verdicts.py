@@ -136,6 +136,13 @@ QUIET = [
 ]
 
 
+@pytest.mark.parametrize("journal_lost", [True, False])
+def test_nobody_is_told_to_revoke_a_token_that_services_are_served(*, journal_lost: bool) -> None:
+    known = None if journal_lost else journal(FINE, sequence=1)
+    found = plan_flags(account(facts(known, served(7)), tokens=(listed(7),)), NOON)
+    assert begun(found) == [(Reason.JOURNAL_BEHIND, Severity.ERROR)]
+
+
 @pytest.mark.parametrize("case", QUIET, ids=[name for name, _ in QUIET])
 def test_no_verdict_begins_for(case: tuple[str, AccountFacts]) -> None:
     assert plan_flags(case[1], NOON).steps == ()
@@ -267,3 +274,35 @@ def test_strangers_that_were_told_stay_told_when_more_come() -> None:
     after = flagged(strangers(MOST_STRANGERS + 50, "laptop"), before)
 
     assert {one.key for one in before.flags} < {one.key for one in after.flags}
+
+
+def sentence(found: Plan, reason: Reason) -> str:
+    return next(step.sentence for step in found.steps if step.reason is reason)
+
+
+def test_a_freeze_in_force_that_outlasts_max_age_does_not_advise_a_rotation_that_it_refuses() -> None:
+    told = sentence(
+        plan_flags(frozen(ago(hours=1), NOON + timedelta(days=20), ago(days=1)), NOON), Reason.FREEZE_OUTLASTS
+    )
+    assert "rotator rotate" not in told
+
+
+ORDERED = record(1, REVOKING, promoted=ago(days=1), revoking_at=ago(minutes=1), revoking_reason="ordered")
+
+
+def test_services_that_are_still_served_what_a_person_had_revoked_are_told_as_rejected() -> None:
+    assert begun(plan_flags(one(ORDERED, tokens=()), NOON)) == [(Reason.DANGLING, Severity.ERROR)]
+
+
+PROVED = Dangling(credential="mm", token_id="t1", proved_at=NOON)
+REJECTED = [
+    ("a token proved dead", one(FINE, ledger=ledger(dangling=[PROVED], pauses=[PAUSE]))),
+    ("a token that was revoked", one(ORDERED, tokens=(), ledger=ledger(pauses=[PAUSE]))),
+]
+
+
+@pytest.mark.parametrize("case", REJECTED, ids=[name for name, _ in REJECTED])
+def test_who_is_rejected_while_paused_is_told_with_the_command_that_ends_the_pause(
+    case: tuple[str, AccountFacts],
+) -> None:
+    assert sentence(plan_flags(case[1], NOON), Reason.DANGLING).endswith("rotator resume account:main")

@@ -131,6 +131,11 @@ def test_a_token_of_other_hands_is_foreign() -> None:
     assert [(token.label, token.state) for token in view.foreign] == [("alice's laptop", TokenState.FOREIGN)]
 
 
+def test_a_token_that_services_are_served_is_shown_with_its_credential_although_no_journal_knows_it() -> None:
+    found = report(account(facts(None, served(7)), tokens=(listed(7),)))
+    assert (found.accounts[0].foreign, [token.token_id for token in found.credentials[0].tokens]) == ((), ["t7"])
+
+
 def test_nothing_is_called_foreign_before_every_journal_was_read() -> None:
     unreadable = facts(None, None, unreadable="Vault is sealed")
     assert report(account(unreadable, tokens=(listed(7),))).accounts[0].foreign == ()
