@@ -8,8 +8,8 @@ from typing import Final
 from sandbox.chaos.cells import ORDERS, Scenario
 from sandbox.chaos.order_ends import LASTING, is_untouched, old_tokens, undone_order
 from sandbox.chaos.progress import PROMOTIONS
-from sandbox.chaos.truth import Truth
 from sandbox.chaos.trading import REREAD_SECONDS
+from sandbox.chaos.truth import Truth
 from sandbox.exchange.records import TokenEntry
 from worker.journal import RecordState, TokenRecord
 

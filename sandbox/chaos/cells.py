@@ -98,9 +98,7 @@ VARIANTS: Sequence[tuple[Moment, Fault, Team]] = tuple(product(Moment, Fault, Te
 """What can happen to each call."""
 
 ORDER_VARIANTS: Sequence[tuple[Moment, Fault, Team]] = tuple(
-    one
-    for one in VARIANTS
-    if one[1:] not in {(Fault.STOP, Team.ONE), (Fault.CUT, Team.TWO), (Fault.DELAY, Team.TWO)}
+    one for one in VARIANTS if one[1:] not in {(Fault.STOP, Team.ONE), (Fault.CUT, Team.TWO), (Fault.DELAY, Team.TWO)}
 )
 """What can happen to each call of an order.
 
