@@ -97,13 +97,16 @@ class Cell:
 VARIANTS: Sequence[tuple[Moment, Fault, Team]] = tuple(product(Moment, Fault, Team))
 """What can happen to each call."""
 
-ORDER_VARIANTS: Sequence[tuple[Moment, Fault, Team]] = tuple(
-    one for one in VARIANTS if one[1:] not in {(Fault.STOP, Team.ONE), (Fault.CUT, Team.TWO), (Fault.DELAY, Team.TWO)}
+ORDER_VARIANTS: Sequence[tuple[Moment, Fault, Team]] = (
+    *product(Moment, [Fault.KILL], Team),
+    *product(Moment, [Fault.STOP], [Team.TWO]),
+    (Moment.AFTER, Fault.CUT, Team.ONE),
+    (Moment.BEFORE, Fault.DELAY, Team.ONE),
 )
 """What can happen to each call of an order.
 
-Stopping it is about somebody else going on meanwhile; after a cut and a delay the command goes on by itself, so
-whether the person gives it again makes little difference.
+A stop is about somebody else going on meanwhile. Of a cut, the one that loses an answer is left, and of a delay, the
+one after which a call lands late: what is never seen by the server is what a client's own retries are for.
 """
 
 
@@ -113,19 +116,15 @@ def is_write(call: RemoteCall) -> bool:
 
 
 def worth_striking(calls: Iterable[RemoteCall]) -> tuple[RemoteCall, ...]:
-    """Return an order's calls without those that would tell nothing new.
+    """Return an order's calls without those that would tell nothing new: every write, and one read.
 
-    Every write is kept. Of what only reads, the first call to each server is: what an order read before its first
-    write is forgotten with its process. Of what Redis is told likewise: an order never depends on it.
+    What an order read before its first write is forgotten with its process. What it tells Redis nobody depends on.
+    The read is one at the exchange, if there is any.
     """
-    kept, read = [], set()
-    for call in calls:
-        if is_write(call):
-            kept.append(call)
-        elif call.server not in read:
-            read.add(call.server)
-            kept.append(call)
-    return tuple(kept)
+    known = tuple(calls)
+    reads = [call for call in known if call.server != "redis" and not is_write(call)]
+    read = next((call for call in reads if call.server == "exchange"), reads[0] if reads else None)
+    return tuple(call for call in known if is_write(call) or call == read)
 
 
 def build_matrix(calls: Iterable[RemoteCall]) -> tuple[Cell, ...]:

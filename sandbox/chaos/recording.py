@@ -16,7 +16,9 @@ SECONDS: Final = 30.0
 BEGINS_WITH: Final[Mapping[Scenario, str]] = {Scenario.REFUSAL: "post-path", Scenario.ORPHAN: "post-journal"}
 """What comes before the first call of that name is, in these scenarios, what other scenarios do as well."""
 
-OF_LISTS: Final = frozenset({"get-tokens", "get-account", "post-account"})
+LOGOUT: Final = "post-token-revoke-self"
+"""What every command does last of all."""
+OF_LISTS: Final = frozenset({"get-tokens", "post-account"})
 """What is struck while the list is cut short: the list, and the doubt that is kept of it."""
 
 
@@ -81,7 +83,7 @@ def _kept(scenario: Scenario, calls: tuple[RemoteCall, ...], starting: Collectio
     if scenario is Scenario.SHRINKING:
         return tuple(call for call in calls if call.name in OF_LISTS)
     if scenario in ORDERS:
-        return worth_striking(call for call in calls if call.name not in starting)
+        return worth_striking(call for call in calls if call.name not in {*starting, LOGOUT})
     return calls
 
 
