@@ -86,9 +86,12 @@ def _never_rejected(evidence: Evidence) -> Iterator[str]:
 
 def _rejected_too_much(evidence: Evidence) -> Iterator[str]:
     """Whoever is cut off by an order may be rejected with what was revoked, until it has read Vault again."""
-    old = {token.token_id: token for token in old_tokens(evidence.truth, evidence.scenario)}
+    # Given again, an emergency cuts off what the one before it issued.
+    truth = evidence.truth
+    tokens = truth.tokens if evidence.insisted else old_tokens(truth, evidence.scenario)
+    cut_off = {token.token_id: token for token in tokens}
     for token_id in sorted(evidence.refused_with):
-        token = old.get(token_id)
+        token = cut_off.get(token_id)
         if token is None or token.revoked_at is None:
             yield f"with token {token_id}, which the order did not cut off"
         elif evidence.scenario is Scenario.EMERGENCY and _is_rejected_for_long(token):

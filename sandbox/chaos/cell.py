@@ -222,20 +222,21 @@ class CellRun:
             self._sweep(sweepers)  # an order of which nothing is to be seen looks settled
         while time.monotonic() < end:
             progress = self._progress()
-            if progress.settled and self._stays_settled():
+            again = [slot for slot in self._crew if slot.insists() and not progress.taken_over]
+            if progress.settled and not again and self._stays_settled():
                 return ""
-            self._sweep(sweepers if not progress.settled else self._insisting)
+            self._sweep(again if progress.settled else sweepers)
             self._halt.sleep(SWEEP_SECONDS)
         return self._progress().missing or "its workers are never idle"
 
-    @property
-    def _insisting(self) -> list[Slot]:
-        """Return the person who gives an order again, if there is one."""
-        return [self._struck] if self._is_order and self._cell.team is Team.ONE else []
-
     def _doubt(self) -> int:
-        """Sweep while the list is cut short, make it whole, and return how many tokens were issued or revoked."""
+        """Sweep while the list is cut short, make it whole, and return how many tokens were issued or revoked.
+
+        A rotation becomes due when the list is doubted: what a worker has not read yet, it cannot doubt.
+        """
         self._halt.until(self._is_doubted, DOUBT_SECONDS, poll=SWEEP_SECONDS)
+        self._halt.until(lambda: all(slot.idle() for slot in self._everybody), IDLE_SECONDS)
+        self._lane.make_due(self._credential)
         for _ in range(SWEEPS_TO_SEE):
             self._sweep_and_wait()
         before, after = self._tokens_before, self._lane.tokens(self._credential)

@@ -16,7 +16,7 @@ from sandbox.processes import Child, Children
 from sandbox.stack import Stack, StackError
 
 ROTATOR: Final = Path(sys.executable).with_name("rotator")
-MOST_TRIES: Final = 4
+MOST_TRIES: Final = 3
 """How often a person gives an order in all."""
 
 _COMMANDS: Final[Mapping[Scenario, Sequence[str]]] = {
@@ -34,7 +34,7 @@ def command_of(scenario: Scenario, name: str) -> list[str]:
 
 
 class CommandSlot:
-    """Gives an order, and gives it again when asked to sweep, until the command says that it is done.
+    """Gives an order, and gives it again when asked to sweep, unless the command said that it is done.
 
     Args:
         name: of the process, its log and its files.
@@ -62,7 +62,6 @@ class CommandSlot:
         self._order: Sequence[str] = ()
         self._child: Child | None = None
         self._tries = 0
-        self._insists = False
         self._log_begins = 0
 
     def close(self) -> None:
@@ -73,15 +72,14 @@ class CommandSlot:
     def wake(self, scenario: Scenario, credential: Credential) -> None:
         """Give the order for the first time."""
         self._order = command_of(scenario, credential.name)
-        self._tries, self._insists = 0, False
+        self._tries = 0
         self._log_begins = self.log.stat().st_size if self.log.exists() else 0
         self._give()
 
     def sweep(self, credential: Credential) -> None:
-        """Give the order again if it has ended without being done; raises StackError when there is none yet."""
+        """Give the order again if it has ended without being done, and was not given too often."""
         del credential
-        self._insists = True
-        if self._wants_to_give_it_again:
+        if self.insists():
             self._give()
 
     def kill(self) -> None:
@@ -107,9 +105,14 @@ class CommandSlot:
         return True
 
     def idle(self) -> bool:
-        """Whether no command is at work, and no person wants to give it again."""
-        at_work = self._is_at_work or any(proxy.busy for proxy in self.proxies.values())
-        return not at_work and not (self._insists and self._wants_to_give_it_again)
+        """Whether no command is at work."""
+        at_work = self._child is not None and self._child.exit_code is None
+        return not at_work and not any(proxy.busy for proxy in self.proxies.values())
+
+    def insists(self) -> bool:
+        """Whether the person would give the order again: it has ended without being done, and not too often."""
+        ended = self._child is not None and self._child.exit_code not in {None, 0}
+        return ended and self._tries < MOST_TRIES
 
     def asks_again(self, server: str) -> bool:
         """Always: every command is a fresh process."""
@@ -124,14 +127,6 @@ class CommandSlot:
             log.seek(self._log_begins)
             lines = [line.strip() for line in log]
         return tuple(f"{self.name} {line}" for line in lines if "sentence" in line or line.startswith("Error"))
-
-    @property
-    def _is_at_work(self) -> bool:
-        return self._child is not None and self._child.exit_code is None
-
-    @property
-    def _wants_to_give_it_again(self) -> bool:
-        return self._child is not None and self._child.exit_code not in {None, 0} and self._tries < MOST_TRIES
 
     def _give(self) -> None:
         if not self._order:

@@ -104,6 +104,10 @@ class NaiveSlot:
         del server
         return True
 
+    def insists(self) -> bool:
+        """Return False: nobody gave an order."""
+        return False
+
     @property
     def _running(self) -> Child | None:
         return self._child if self._child is not None and self._child.exit_code is None else None

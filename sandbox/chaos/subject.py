@@ -77,6 +77,10 @@ class Slot(Protocol):
         """Whether it asks that server at every run: after a failure, a worker leaves some servers alone for a while."""
         ...
 
+    def insists(self) -> bool:
+        """Whether somebody gave it an order that is not done, as far as they were told, and would give it again."""
+        ...
+
 
 class Lane(Protocol):
     """Two workers and the credentials they know: cells run here one after the other, each with a fresh credential."""

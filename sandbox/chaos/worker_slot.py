@@ -110,6 +110,10 @@ class WorkerSlot:
         """Whether its process did not see Redis fail: it would leave it alone for half a minute, unlike the others."""
         return server != REDIS or _UNAVAILABLE not in self._written()
 
+    def insists(self) -> bool:
+        """Return False: nobody gave an order."""
+        return False
+
     def _written(self) -> bytes:
         """What its present process wrote to its log."""
         with self.log.open("rb") as log:

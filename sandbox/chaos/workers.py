@@ -89,14 +89,14 @@ class WorkerLane:
             return
         with build_container(settings_of(self._stack, credential)) as container:
             container.engine.rotate(credential.name)
-            if scenario in _NOT_DUE:
+            if scenario is Scenario.SHRINKING:
+                self._have_much_to_do(container, credential)
+            elif scenario in _NOT_DUE:
                 _age(self._vault.journals, credential, A_WHILE_AGO)
             elif scenario is not Scenario.ORPHAN:
                 self.make_due(credential)
             if scenario is Scenario.ROLLBACK:
                 container.engine.rotate(credential.name)
-            if scenario is Scenario.SHRINKING:
-                self._have_much_to_do(container, credential)
             if scenario is Scenario.REVOCATION:
                 container.engine.rotate(credential.name)
                 _age(self._vault.journals, credential, A_WHILE_AGO)
@@ -106,11 +106,11 @@ class WorkerLane:
                 container.engine.rotate(credential.name, requested=True)
 
     def _have_much_to_do(self, container: Container, credential: Credential) -> None:
-        """Leave two superseded tokens past their overlap and a current one that is due, and a list that shows one."""
+        """Leave two superseded tokens beyond their grace, and a list that shows only one of three."""
         for _ in range(2):
-            container.engine.rotate(credential.name)
-            container.engine.revoke(credential.account)  # remembers the list; nothing has had its grace yet
-            self.make_due(credential)
+            container.engine.rotate(credential.name, requested=True)
+        container.engine.revoke(credential.account)  # remembers the whole list; nothing has had its grace yet
+        _age(self._vault.journals, credential, A_WHILE_AGO)
         self._stack.control.cut_list(credential.account, 1)
 
     def await_due(self, scenario: Scenario, credential: Credential) -> None:
