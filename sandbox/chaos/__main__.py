@@ -38,9 +38,9 @@ SUBJECTS: Final = ("worker", "naive")
 WIDTH: Final = 140
 QUICK_LANES: Final = 5
 FULL_LANES: Final = 8
-QUICK_NAMES: Final = 160
+QUICK_NAMES: Final = 240
 PART_NAMES: Final = 640
-FULL_NAMES: Final = 1600
+FULL_NAMES: Final = 2000
 """Credentials that are made: one for each cell, and some to spare. Making them takes a moment: no more than needed."""
 
 
