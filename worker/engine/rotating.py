@@ -170,11 +170,10 @@ class Rotation:
             if self._serves_staged():
                 return self._close(step)
         self._give_up(reason)
-        what = (
-            "has other scopes than were asked for"
-            if verdict is Verification.SCOPES_DIFFER
-            else f"was answered 401 for {self._credential.policy.verify_deadline.total_seconds():g} s"
-        )
+        what = {
+            Verification.SCOPES_DIFFER: "has other scopes than were asked for",
+            Verification.UNUSABLE: "has a secret that nothing can be signed with",
+        }.get(verdict, f"was answered 401 for {self._credential.policy.verify_deadline.total_seconds():g} s")
         whose = f"{step.label} of credential {step.credential} (account {step.account})"
         if intent is not None and intent.kind == "rollback":
             sentence = f"The predecessor {whose} {what}, so it is not served again; services keep the present token."

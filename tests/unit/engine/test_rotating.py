@@ -15,6 +15,7 @@ from worker.errors import (
     ExchangeRefusedError,
     ExchangeUnavailableError,
     UnknownNameError,
+    UnusableSecretError,
     VaultUnavailableError,
 )
 from worker.journal import RecordState
@@ -529,3 +530,12 @@ def test_a_promote_that_loses_to_such_a_document_does_not_close_the_rotation(sta
     staged.engine.rotate("mm")
 
     assert secret_of_staged(staged) == secret
+
+
+def test_a_staged_secret_that_nothing_can_be_signed_with_does_not_stay_staged_for_ever(staged: Harness) -> None:
+    staged.exchange.fail_next("list_as", UnusableSecretError("The secret of token t is not base64."))
+
+    staged.engine.rotate("mm")
+
+    assert staged.journal().intent is None
+    assert Reason.VERIFY_REFUSED in staged.outcomes.reasons()
