@@ -10,6 +10,9 @@ from worker.policy.safety import hands_off
 from worker.policy.steps import Action, Hold, Plan, Reason
 from worker.policy.wording import beginning
 
+_NO_JOURNAL_GETS_TO = 2**52
+"""A journal that took over such a sequence would soon count further than a served document may say."""
+
 
 def plan_adopt(
     account: AccountFacts,
@@ -82,6 +85,12 @@ def _refuse_token(
     if token_id is not None and token_id != served:
         sentence = f"{facts.location} holds token {beginning(served)}, not {token_id}."
         return hold_of(facts, Reason.OTHER_TOKEN, sentence)
+    if document.sequence >= _NO_JOURNAL_GETS_TO:
+        sentence = (
+            f"{facts.location} says that its journal was written {document.sequence} times, and none ever is: another "
+            f"hand wrote that. Restore the version before it."
+        )
+        return hold_of(facts, Reason.JOURNAL_BEHIND, sentence)
     record = facts.ledger.record_of(served) if facts.ledger else None
     if record is not None and record.state in {RecordState.REVOKING, RecordState.REVOKED}:
         sentence = f"Token {served} at {facts.location} is {record.state.value} in the ledger, and that is final."
