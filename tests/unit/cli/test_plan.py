@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.cli.world import CliWorld
 from worker.cli.output import WIDTH
-from worker.errors import VaultUnavailableError
+from worker.errors import ExchangeRefusedError, VaultUnavailableError
 
 
 def test_it_shows_every_step_of_a_credential_that_is_due(cli: CliWorld) -> None:
@@ -92,3 +92,13 @@ def test_what_another_hand_changed_is_told_with_the_command_that_restores_it(cli
     cli.harness.vault.put_foreign(cli.harness.location())
     shown = " ".join(cli.run("plan", "mm").stdout.split())
     assert "vault kv rollback -mount=trading -version=1 limitless/mm" in shown
+
+
+def test_a_parked_credential_needs_a_person(cli: CliWorld) -> None:
+    world = cli.harness
+    for _ in range(world.policy.park_after):
+        world.exchange.fail_next("derive", ExchangeRefusedError("403 not allowed", status=403))
+        world.engine.rotate("mm")
+        world.clock.advance(world.policy.backoff_cap)
+    result = cli.run("plan", "mm")
+    assert (result.exit_code, "rotator resume mm" in " ".join(result.stdout.split())) == (1, True)
