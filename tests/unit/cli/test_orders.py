@@ -127,6 +127,7 @@ def test_waiting_gives_up_after_its_timeout(used: CliWorld) -> None:
     result = used.run("rotate", "mm", "--wait", "--timeout", "5")
     assert result.exit_code == ATTENTION
     assert "NOT rotated" in result.stdout
+    assert result.stdout.count("lease_held") == 1
 
 
 def test_a_secret_put_there_by_hand_is_adopted(cli: CliWorld) -> None:
