@@ -156,6 +156,12 @@ def test_what_is_refused_at_first_is_not_done_unasked_a_moment_later(used: CliWo
     assert (result.exit_code, world.live()) == (ATTENTION, before)
 
 
+def test_revoking_all_beside_another_hands_change_promises_no_new_token(used: CliWorld) -> None:
+    used.harness.vault.put_foreign(used.harness.location())
+    shown = " ".join(used.run("revoke", "mm", "--all", "--yes").stdout.split())
+    assert "nothing new is issued for as long as" in shown
+
+
 # --- people who put the secret into the token id's field
 
 SWAPPED = {"token_id": "c3dhcHBlZC1zZWNyZXQtYnktbWlzdGFrZQ==", "secret": "tok-1"}
