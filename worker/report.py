@@ -202,11 +202,13 @@ def _view(
     )
 
 
-def _of_record(record: TokenRecord, tokens: TokenList | None, policy: Policy) -> dict[str, datetime | None]:
+def _of_record(record: TokenRecord, tokens: TokenList | None, policy: Policy) -> dict[str, datetime | str | None]:
     listed = tokens.by_id(record.token_id) if tokens and record.token_id else None
     return {
         "used_by_others_at": used_by_others(record, listed, policy),
         "grace_ends_at": record.superseded_at + policy.grace if record.superseded_at else None,
+        # Whoever compares with the exchange looks for what it is called there.
+        "exchange_label": record.adopted_as or None,
     }
 
 

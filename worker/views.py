@@ -30,7 +30,8 @@ class _View(BaseModel):
 class TokenView(_View):
     """One token. `listed` is None when the list could not be read; `grace_ends_at` is for superseded ones.
 
-    `last_used_at` is what the exchange says, `used_by_others_at` leaves out our own verify calls.
+    `last_used_at` is what the exchange says, `used_by_others_at` leaves out our own verify calls. `exchange_label` is
+    what an adopted token is called there, when that is another name than ours.
     """
 
     token_id: str
@@ -41,6 +42,7 @@ class TokenView(_View):
     last_used_at: datetime | None = None
     used_by_others_at: datetime | None = None
     grace_ends_at: datetime | None = None
+    exchange_label: str | None = None
 
 
 class IntentView(_View):

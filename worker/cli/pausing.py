@@ -40,7 +40,7 @@ def _moment(_ctx: click.Context, _param: click.Parameter, text: str) -> datetime
 
 
 @click.command(epilog=EPILOG)
-@click.argument("name")
+@click.argument("name", metavar="NAME|ACCOUNT|all")
 @click.option("--for", "lasting", callback=_duration, metavar="4h", help="End by itself after this time.")
 @why
 @as_json
@@ -71,7 +71,7 @@ def pause(runtime: Runtime, name: str, *, lasting: timedelta | None, why: str, a
 
 
 @click.command(epilog=EPILOG)
-@click.argument("name")
+@click.argument("name", metavar="NAME|ACCOUNT|all")
 @why
 @as_json
 @dry_run

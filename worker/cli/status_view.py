@@ -81,6 +81,11 @@ def _token_rows(view: CredentialView, now: datetime) -> Iterator[tuple[str | Tex
 
 
 def _remark(token: TokenView, now: datetime) -> str:
+    called = f"at the exchange: {token.exchange_label}" if token.exchange_label else ""
+    return "; ".join(one for one in (_lasting(token, now), called) if one)
+
+
+def _lasting(token: TokenView, now: datetime) -> str:
     if token.listed is False:
         return "not in the list"
     if token.state is TokenState.FOREIGN:

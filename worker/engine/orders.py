@@ -17,6 +17,7 @@ from worker.policy.adoption import plan_adopt
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.observation import observed
 from worker.policy.orders import (
+    after_revoke_all,
     is_replaced,
     known_tokens,
     plan_compromised,
@@ -152,8 +153,7 @@ class Orders:
                 self._written(world, self._fence(world, facts), mark)
                 world.recorder.done(
                     step,
-                    f"Every token of credential {name} is marked for revocation. Services are rejected from now on, "
-                    f"until the next sweep has issued a new one (unless it is paused).",
+                    f"Every token of credential {name} is marked for revocation. {after_revoke_all(facts)}",
                     severity=Severity.WARNING,
                 )
                 self._revoke_ordered(world, name)

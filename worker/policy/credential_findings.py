@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from worker.journal import RecordState
+from config.schema import Policy
+from worker.journal import RecordState, TokenRecord
 from worker.models import Severity, TokenList
 from worker.policy.due import age_of, is_overdue, judge_due
 from worker.policy.facts import AccountState, CredentialFacts
@@ -195,6 +196,15 @@ def of_revocation(facts: CredentialFacts, now: datetime) -> Iterator[Verdict]:
             )
 
 
+def _cut_off(record: TokenRecord, policy: Policy, now: datetime) -> str:
+    """Return until when its reader has time."""
+    age = age_of(record, now)
+    if age is None or record.superseded_at is None:
+        return ""
+    at = max(now - age + policy.max_age, record.superseded_at + policy.grace)
+    return f": it is answered 401 from {at:%Y-%m-%d %H:%M} UTC on, when the token is past max_age and revoked"
+
+
 def of_superseded(facts: CredentialFacts, tokens: TokenList, now: datetime) -> Iterator[Verdict]:
     """Yield each superseded token that is still in use past max_overlap."""
     policy, name = facts.credential.policy, facts.credential.name
@@ -210,7 +220,7 @@ def of_superseded(facts: CredentialFacts, tokens: TokenList, now: datetime) -> I
                 name,
                 f"{record.label} of {_name(facts)} was superseded {span(overlap)} ago, past "
                 f"max_overlap {span(policy.max_overlap)}, and is still in use ({span(now - last)} ago). Find the "
-                f"reader that did not pick up the new version.",
+                f"reader that did not pick up the new version{_cut_off(record, policy, now)}.",
                 token_id=record.token_id,
                 label=record.label,
                 evidence={

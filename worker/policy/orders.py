@@ -72,11 +72,24 @@ def plan_revoke_all(facts: CredentialFacts) -> Plan:
     if journal is None or not _any_live(journal):
         return refused(hold_of(facts, Reason.NOTHING_LIVE, f"No token of ours is live for {name}."))
     sentence = (
-        f"Mark every token of {name}, the one that services use included, in one write. Services are rejected until "
-        f"the next sweep has issued a new one; to prevent that one: rotator pause {name}"
+        f"Mark every token of {name}, the one that services use included, in one write. {after_revoke_all(facts)}"
     )
     mark = step_of(facts, Action.REVOKE_ALL, Reason.ORDERED, sentence)
     return Plan(steps=(*_settle(facts, Reason.ORDERED), mark, *_revokes(facts, journal, Reason.ORDERED)))
+
+
+def after_revoke_all(facts: CredentialFacts) -> str:
+    """Return what becomes of the services then, as a sentence: nothing is put where another hand's change is."""
+    hold, path = hands_off(facts), facts.path
+    if hold is not None and path is not None and path.content is not PathContent.EMPTY:
+        return (
+            f"Services are rejected, and nothing new is issued for as long as {facts.location} holds what another hand "
+            f"put there; what to do about that: rotator plan {facts.credential.name}"
+        )
+    return (
+        f"Services are rejected until the next sweep has issued a new one (unless it is paused); to prevent that one: "
+        f"rotator pause {facts.credential.name}"
+    )
 
 
 def plan_rollback(facts: CredentialFacts, now: datetime) -> Plan:

@@ -47,10 +47,17 @@ def plan_rotation(facts: CredentialFacts, now: datetime, *, requested_at: dateti
     if facts.intent is not None:
         return _plan_open_intent(facts, facts.intent, now, held)
     if facts.ledger is not None and facts.ledger.retired_at is not None:
-        return _held(facts, Reason.RETIRED, f"{_name(facts)} was retired at {facts.ledger.retired_at:%Y-%m-%d} UTC.")
+        return _held(facts, Reason.RETIRED, _retired(facts, facts.ledger.retired_at))
     if facts.ledger is not None and facts.ledger.emergency_at is not None:
         return _plan_emergency(facts, facts.ledger.emergency_at, now)
     return _plan_due(facts, now, requested_at, held)
+
+
+def _retired(facts: CredentialFacts, at: datetime) -> str:
+    return (
+        f"{_name(facts)} was retired at {at:%Y-%m-%d} UTC and is never rotated again; who needs it back gives it "
+        f"another name and another path."
+    )
 
 
 def _plan_emergency(facts: CredentialFacts, since: datetime, now: datetime) -> Plan:

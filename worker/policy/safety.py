@@ -77,9 +77,8 @@ def _drift(facts: CredentialFacts, journal: Journal | None, path: ConsumersPath,
         return _hold(
             facts,
             Reason.NOT_ADOPTED,
-            f"{where} already holds version {path.version}, which no journal of {name} knows. It is left as it is; "
-            f"take it over (rotator adopt {facts.credential.name}), move that secret away, or give the credential "
-            f"another path.",
+            f"{where} already holds version {path.version}, which no journal of {name} knows. It is left as it is. "
+            f"{_room(facts, path)}",
         )
     expected = {current.token_id}
     if journal is not None and journal.intent is not None and journal.intent.token is not None:
@@ -91,17 +90,42 @@ def _drift(facts: CredentialFacts, journal: Journal | None, path: ConsumersPath,
         facts,
         Reason.DRIFTED,
         f"{where} should serve {current.label} of {name}, but holds {found} (version {path.version}): another hand "
-        f"changed it. Nothing is overwritten, rotated or revoked. {_way_out(facts, current)}",
+        f"changed it. Nothing is overwritten, rotated or revoked. "
+        f"{_way_out(facts, path, current)}",
     )
 
 
-def _way_out(facts: CredentialFacts, current: TokenRecord) -> str:
+def _way_out(facts: CredentialFacts, path: ConsumersPath, current: TokenRecord) -> str:
+    """Return what a person can type so that the path serves our token again, or another one for good."""
     credential, version = facts.credential, current.promoted_version
-    how = f" (vault kv rollback -mount={credential.mount} -version={version} {credential.path})" if version else ""
-    return (
-        f"Restore the version that served {current.label}{how}, or take over what is there now (rotator adopt "
-        f"{credential.name} --reclaim)."
+    where = f"-mount={credential.mount}", credential.path
+    if path.content is PathContent.EMPTY:
+        return (
+            f"Every version is gone: put the secret of {current.label} back from a backup of Vault, or end its tokens "
+            f"and have a new one made: rotator revoke {credential.name} --all"
+        )
+    if version is None:
+        return f"Restore the version that served {current.label}."
+    if path.document is None and path.version == version:
+        return f"Restore it: vault kv undelete {where[0]} -versions={version} {where[1]}"
+    restore = (
+        f"Restore the version that served {current.label}: vault kv rollback {where[0]} -version={version} {where[1]}"
     )
+    if path.document is None:
+        return restore
+    return f"If what is there is to stay, take it over (rotator adopt {credential.name} --reclaim). {restore}"
+
+
+def _room(facts: CredentialFacts, path: ConsumersPath) -> str:
+    """Return what a person can do about a path that holds what no journal of ours knows."""
+    credential = facts.credential
+    away = (
+        f"remove it with all its versions (vault kv metadata delete -mount={credential.mount} {credential.path}), or "
+        f"give the credential another path"
+    )
+    if path.document is None:
+        return f"There is no token in it to take over. If nobody needs it, {away}."
+    return f"Take it over (rotator adopt {credential.name}), {away}."
 
 
 def _is_whole(document: ServedDocument, current: TokenRecord) -> bool:
@@ -110,8 +134,10 @@ def _is_whole(document: ServedDocument, current: TokenRecord) -> bool:
 
 
 def _found(path: ConsumersPath) -> str:
+    if path.content is PathContent.EMPTY:
+        return "nothing"
     if path.document is None:
-        return f"a version ({path.content.value}) that is not ours"
+        return "a version that is not ours, or was deleted"
     return path.document.label or f"token {beginning(path.document.token_id)}, put there by hand"
 
 

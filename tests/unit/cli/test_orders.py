@@ -127,6 +127,7 @@ def test_waiting_gives_up_after_its_timeout(used: CliWorld) -> None:
     result = used.run("rotate", "mm", "--wait", "--timeout", "5")
     assert result.exit_code == ATTENTION
     assert "NOT rotated" in result.stdout
+    assert result.stdout.count("lease_held") == 1
 
 
 def test_a_secret_put_there_by_hand_is_adopted(cli: CliWorld) -> None:
@@ -153,6 +154,12 @@ def test_what_is_refused_at_first_is_not_done_unasked_a_moment_later(used: CliWo
     world.vault.fail_next(VaultUnavailableError("sealed"), port="journals", method="read")
     result = used.run(*command)
     assert (result.exit_code, world.live()) == (ATTENTION, before)
+
+
+def test_revoking_all_beside_another_hands_change_promises_no_new_token(used: CliWorld) -> None:
+    used.harness.vault.put_foreign(used.harness.location())
+    shown = " ".join(used.run("revoke", "mm", "--all", "--yes").stdout.split())
+    assert "nothing new is issued for as long as" in shown
 
 
 # --- people who put the secret into the token id's field

@@ -81,3 +81,11 @@ def test_a_retired_credential_is_not_shown_as_due(cli: CliWorld) -> None:
     cli.harness.engine.rotate("mm")
     cli.run("retire", "mm", "--yes")
     assert "mm - / 7 d - retired" in " ".join(cli.run("status").stdout.split())
+
+
+def test_an_adopted_token_is_shown_with_what_the_exchange_calls_it(cli: CliWorld) -> None:
+    world = cli.harness
+    token = world.exchange.issue_by_person("old bot")
+    world.vault.put_foreign(world.location(), {"token_id": token.token_id, "secret": token.secret.get_secret_value()})
+    cli.run("adopt", "mm")
+    assert "at the exchange: old bot" in cli.run("status").stdout

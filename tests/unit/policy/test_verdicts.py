@@ -306,3 +306,8 @@ def test_who_is_rejected_while_paused_is_told_with_the_command_that_ends_the_pau
     case: tuple[str, AccountFacts],
 ) -> None:
     assert sentence(plan_flags(case[1], NOON), Reason.DANGLING).endswith("rotator resume account:main")
+
+
+def test_a_token_that_is_still_used_is_told_with_the_moment_from_which_its_reader_is_rejected() -> None:
+    told = sentence(plan_flags(one(OLD, NEW, tokens=BOTH, serves=2), NOON), Reason.STILL_USED)
+    assert "401 from 2026-06-05 12:00 UTC on" in told
