@@ -55,7 +55,7 @@ class IntentView(_View):
 
 
 class StaleView(_View):
-    """The stale verdict that was announced."""
+    """The verdict on use that was announced: stale or unused."""
 
     kind: str
     since: datetime
