@@ -47,7 +47,7 @@ FULL_NAMES: Final = 2000
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.option("--seed", default=DEFAULT_SEED, help="Of the order of the cells, and of the choice of --quick.")
 @click.option("--cell", "wanted", multiple=True, help="Only this cell, or all that begin so; repeatable.")
-@click.option("--quick", is_flag=True, help="One cell for each remote call (of an order, each write), in under 3 minutes.")
+@click.option("--quick", is_flag=True, help="One cell for each remote call, a few for each order, in under 3 minutes.")
 @click.option(
     "--lanes", type=click.IntRange(1, 32), help=f"Cells at once.  [default: {FULL_LANES}, quick {QUICK_LANES}]"
 )

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from sandbox.chaos.cells import (
     ORDER_VARIANTS,
+    QUICK_WRITES,
     VARIANTS,
     Fault,
     RemoteCall,
@@ -89,6 +90,12 @@ def test_an_order_meets_its_own_variants_only() -> None:
 def test_the_quick_subset_leaves_out_what_orders_read() -> None:
     calls = order_calls(("vault", "get-journal"), ("vault", "post-journal"))
     assert [cell.call for cell in quick_subset(calls, seed=1)] == [calls[1]]
+
+
+@given(seed=st.integers())
+def test_the_quick_subset_strikes_a_few_writes_of_an_order(seed: int) -> None:
+    calls = order_calls(*[("vault", "post-journal")] * 9)
+    assert len(quick_subset(calls, seed)) == QUICK_WRITES
 
 
 def test_a_cell_is_chosen_by_its_id() -> None:
