@@ -6,7 +6,7 @@ from typing import Final
 
 from config.schema import Credential, VaultLayout
 from sandbox.chaos.cells import ORDERS, RemoteCall, Scenario, worth_striking
-from sandbox.chaos.naming import Names, calls_of
+from sandbox.chaos.naming import REDIS, Names, calls_of
 from sandbox.chaos.subject import Lane, Slot
 from sandbox.chaos.trading import Desk
 from sandbox.chaos.waiting import Halt
@@ -41,7 +41,8 @@ class Recorder:
     def record(self, scenarios: Sequence[Scenario]) -> tuple[RemoteCall, ...]:
         """Return the calls of all scenarios.
 
-        `START` keeps only those that no other work of a worker makes, and an order leaves those to it.
+        `START` keeps only those that no other work of a worker makes, and an order leaves those to it. Of a first
+        rotation those to Redis are left to the later one, whose are the same.
 
         Raises StackError when the work of a scenario is not done in time.
         """
@@ -82,6 +83,9 @@ def _kept(scenario: Scenario, calls: tuple[RemoteCall, ...], starting: Collectio
         return tuple(call for call in calls if call.name in starting)
     if scenario is Scenario.SHRINKING:
         return tuple(call for call in calls if call.name in OF_LISTS)
+    if scenario is Scenario.FIRST:
+        # A first rotation tells Redis what any other tells it, and the matrix must end within half an hour.
+        return tuple(call for call in calls if call.server != REDIS)
     if scenario in ORDERS:
         return worth_striking(call for call in calls if call.name not in {*starting, LOGOUT})
     return calls
