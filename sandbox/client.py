@@ -129,6 +129,10 @@ class ControlClient:
         """Let the next `count` tokens of that profile be issued and listed, but answer 401 to whatever they sign."""
         self._send("PUT", f"/dead/{quote(profile, safe='')}", {"count": count})
 
+    def cut_list(self, profile: str, rows: int | None) -> None:
+        """Let that profile's list show its oldest `rows` only, complete as it looks; None makes it whole again."""
+        self._send("PUT", f"/list/{quote(profile, safe='')}", {"rows": rows})
+
     # --- ledgers
 
     def requests(

@@ -75,7 +75,7 @@ def intent(
 def served(number: int, *, version: int = 5, sequence: int = 39) -> ConsumersPath:
     document = ServedDocument(
         token_id=f"t{number}",
-        secret=SecretStr("c2VydmVk"),
+        secret=SecretStr("c3RhZ2Vk"),
         scopes=("trading",),
         label=f"mm/r{number}",
         account="main",

@@ -187,3 +187,16 @@ class Harness:
             self.engine.revoke(ACCOUNT)
             self.engine.flag(ACCOUNT)
             self.clock.advance(self.policy.derive_deadline + timedelta(minutes=10))
+
+
+def died(world: Harness, act: Callable[[Harness], object], moment: int) -> bool:
+    """Let the process die at that moment of an act, and start anew; return whether the act lasted so long."""
+    world.crash_at(moment)
+    try:
+        act(world)
+    except Crash:
+        return True
+    finally:
+        world.survive()
+        world.engine = world.new_engine()
+    return False

@@ -65,6 +65,10 @@ class AuthenticationRefusedError(ExchangeRefusedError):
     """401 although our clock agrees with the exchange's: the token or identity is not accepted."""
 
 
+class UnusableSecretError(PermanentError):
+    """The secret is not of the form that requests are signed with: no call was made, and none ever can be."""
+
+
 class ClockSkewError(PermanentError):
     """401, and the exchange's `Date` differs from our clock by more than 30 s: says nothing about the token.
 

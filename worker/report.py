@@ -8,7 +8,7 @@ from config.schema import Policy
 from worker.account_ledger import Pause
 from worker.journal import Journal, RecordState, TokenRecord
 from worker.models import ListedToken, TokenList
-from worker.policy.due import judge_due
+from worker.policy.due import is_overdue, judge_due
 from worker.policy.facts import AccountFacts, AccountState, CredentialFacts
 from worker.policy.guards import freezes_of, pause_of
 from worker.policy.steps import Hold, Plan, Reason
@@ -47,11 +47,9 @@ def build_report(facts: Sequence[AccountFacts], plans: Iterable[Plan], now: date
 
 
 def _account(facts: AccountFacts, holds: Iterable[Hold], now: datetime) -> AccountView:
-    journals = [one.ledger for one in facts.credentials if one.ledger is not None]
     readable = not any(one.unreadable for one in facts.credentials)
-    tokens = facts.tokens.tokens if facts.tokens else ()
     # Whose a token is cannot be said before every journal was read.
-    foreign = [token for token in tokens if readable and not any(_is_of(journal, token) for journal in journals)]
+    foreign = facts.strangers(facts.tokens) if readable and facts.tokens else ()
     return AccountView(
         name=facts.account,
         list_error=facts.list_error,
@@ -59,19 +57,10 @@ def _account(facts: AccountFacts, holds: Iterable[Hold], now: datetime) -> Accou
         pauses=tuple(_pauses(facts, now)),
         freezes=tuple(_freezes(facts, now)),
         flags=_flags(facts.state, {"", *facts.unconfigured}),
-        live_tokens=len(tokens) if facts.tokens else None,
+        live_tokens=len(facts.tokens.tokens) if facts.tokens else None,
         foreign=tuple(_listed_view(token, TokenState.FOREIGN) for token in foreign),
         # What is foreign is listed already.
         holds=_holds(holds, facts.account, "", but=Reason.FOREIGN),
-    )
-
-
-def _is_of(journal: Journal, token: ListedToken) -> bool:
-    staged = journal.intent.token if journal.intent else None
-    return (
-        journal.owns_label(token.label)
-        or journal.record_of(token.token_id) is not None
-        or (staged is not None and staged.token_id == token.token_id)
     )
 
 
@@ -91,10 +80,11 @@ def _credential(
         rotation_schedule=settings.policy.rotation_schedule,
         max_age=settings.policy.max_age,
         age=now - promoted_at if promoted_at else None,
+        overdue=current is not None and is_overdue(current, settings.policy, now),
         promoted_at=promoted_at,
         due_at=judge_due(settings.name, settings.policy, promoted_at, now).next_at if promoted_at else None,
         current_token_id=current.token_id if current else None,
-        tokens=tuple(_tokens(facts, journal, tokens)) if journal else (),
+        tokens=(*_served_unknown(facts, tokens), *(_tokens(facts, journal, tokens) if journal else ())),
         intent=_intent(facts),
         stale=StaleView(kind=stale.kind, since=stale.since) if stale else None,
         flags=flags,
@@ -153,6 +143,16 @@ def _intent(facts: CredentialFacts) -> IntentView | None:
     return IntentView(rotation_id=intent.rotation_id, stage=stage, reason=intent.reason, opened_at=intent.opened_at)
 
 
+def _served_unknown(facts: CredentialFacts, tokens: TokenList | None) -> Iterator[TokenView]:
+    """Yield the token that services are served although no journal of this credential knows it."""
+    served = tokens.by_id(facts.served_token_id) if tokens and facts.served_token_id else None
+    if served is None or facts.knows(served):
+        return
+    staged = facts.intent.token if facts.intent else None
+    if staged is None or staged.token_id != served.token_id:
+        yield _listed_view(served, TokenState.FOREIGN)
+
+
 def _tokens(facts: CredentialFacts, journal: Journal, tokens: TokenList | None) -> Iterator[TokenView]:
     """Yield the tokens of one credential, the newest first among those that are served or were."""
     staged = journal.intent.token if journal.intent else None
@@ -202,11 +202,13 @@ def _view(
     )
 
 
-def _of_record(record: TokenRecord, tokens: TokenList | None, policy: Policy) -> dict[str, datetime | None]:
+def _of_record(record: TokenRecord, tokens: TokenList | None, policy: Policy) -> dict[str, datetime | str | None]:
     listed = tokens.by_id(record.token_id) if tokens and record.token_id else None
     return {
         "used_by_others_at": used_by_others(record, listed, policy),
         "grace_ends_at": record.superseded_at + policy.grace if record.superseded_at else None,
+        # Whoever compares with the exchange looks for what it is called there.
+        "exchange_label": record.adopted_as or None,
     }
 
 

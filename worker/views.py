@@ -30,7 +30,8 @@ class _View(BaseModel):
 class TokenView(_View):
     """One token. `listed` is None when the list could not be read; `grace_ends_at` is for superseded ones.
 
-    `last_used_at` is what the exchange says, `used_by_others_at` leaves out our own verify calls.
+    `last_used_at` is what the exchange says, `used_by_others_at` leaves out our own verify calls. `exchange_label` is
+    what an adopted token is called there, when that is another name than ours.
     """
 
     token_id: str
@@ -41,6 +42,7 @@ class TokenView(_View):
     last_used_at: datetime | None = None
     used_by_others_at: datetime | None = None
     grace_ends_at: datetime | None = None
+    exchange_label: str | None = None
 
 
 class IntentView(_View):
@@ -53,7 +55,7 @@ class IntentView(_View):
 
 
 class StaleView(_View):
-    """The stale verdict that was announced."""
+    """The verdict on use that was announced: stale or unused."""
 
     kind: str
     since: datetime
@@ -111,7 +113,9 @@ class _Watched(_View):
 class CredentialView(_Watched):
     """One credential: its current token's age against its period, all its tokens, and what is the matter with it.
 
-    `age` and `due_at` are None before the first token (then it is due now) and when the journal cannot be read.
+    `age` and `due_at` are None before the first token (then it is due now) and when the journal cannot be read. `age`
+    counts from the promotion, `overdue` from when the token was made: one that was rolled back to may be both young and
+    overdue.
     """
 
     name: str
@@ -121,6 +125,7 @@ class CredentialView(_Watched):
     rotation_schedule: str | None = None
     max_age: timedelta
     age: timedelta | None = None
+    overdue: bool = False
     promoted_at: datetime | None = None
     due_at: datetime | None = None
     current_token_id: str | None = None
@@ -138,9 +143,14 @@ class CredentialView(_Watched):
     def needs_attention(self) -> bool:
         """Whether anything about it is abnormal."""
         orphans = any(token.state is TokenState.ORPHAN for token in self.tokens)
-        overdue = self.age is not None and self.age > self.max_age
         return bool(
-            self.alerts or self.flags or self.failures or self.emergency_at or orphans or overdue or self.unreadable
+            self.alerts
+            or self.flags
+            or self.failures
+            or self.emergency_at
+            or orphans
+            or self.overdue
+            or self.unreadable
         )
 
 

@@ -38,23 +38,23 @@ SUBJECTS: Final = ("worker", "naive")
 WIDTH: Final = 140
 QUICK_LANES: Final = 5
 FULL_LANES: Final = 8
-QUICK_NAMES: Final = 160
+QUICK_NAMES: Final = 240
 PART_NAMES: Final = 640
-FULL_NAMES: Final = 1600
+FULL_NAMES: Final = 2000
 """Credentials that are made: one for each cell, and some to spare. Making them takes a moment: no more than needed."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.option("--seed", default=DEFAULT_SEED, help="Of the order of the cells, and of the choice of --quick.")
 @click.option("--cell", "wanted", multiple=True, help="Only this cell, or all that begin so; repeatable.")
-@click.option("--quick", is_flag=True, help="One cell for each remote call, in under 3 minutes.")
+@click.option("--quick", is_flag=True, help="One cell for each remote call, a few for each order, in under 3 minutes.")
 @click.option(
     "--lanes", type=click.IntRange(1, 32), help=f"Cells at once.  [default: {FULL_LANES}, quick {QUICK_LANES}]"
 )
 @click.option("--subject", type=click.Choice([*SUBJECTS, "both"]), default="worker", help="Who is struck.")
 @click.option("--list", "only_list", is_flag=True, help="Record, list the cells, and run none.")
 def main(*, seed: int, wanted: tuple[str, ...], quick: bool, subject: str, lanes: int | None, only_list: bool) -> None:
-    """Strike real workers at every remote call of a rotation and of a revocation, and judge what comes of it."""
+    """Strike workers and commands at the remote calls of rotations, revocations and orders; judge what comes of it."""
     # Everything is on this machine; a proxy of the caller's is for elsewhere.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"
     halt = _halt_on_signals()

@@ -8,9 +8,9 @@ from typing import Final
 
 from config.schema import Credential
 from sandbox.chaos.assertions import Violation, judge
-from sandbox.chaos.cells import Cell, Fault, Scenario, Team
+from sandbox.chaos.cells import ORDERS, Cell, Fault, Scenario, Team
 from sandbox.chaos.evidence import Witness
-from sandbox.chaos.naming import Names
+from sandbox.chaos.naming import VAULT, Names
 from sandbox.chaos.proxy import Hold
 from sandbox.chaos.subject import Lane, Progress, Slot, Subject
 from sandbox.chaos.trading import CellTrader, Desk
@@ -24,6 +24,8 @@ SWEEP_SECONDS: Final = 0.4
 QUIET_SECONDS: Final = 0.4
 TAKEOVER_SECONDS: Final = 12.0
 LANDING_SECONDS: Final = 35.0
+DOUBT_SECONDS: Final = 20.0
+SWEEPS_TO_SEE: Final = 2
 KEPT_LINES: Final = 30
 
 
@@ -88,8 +90,12 @@ class CellRun:
         self._desk = desk
         self._witness = witness
         self._halt = halt
-        self._struck = lane.first
-        self._crew: list[Slot] = [lane.first] if cell.team is Team.ONE else [lane.second]
+        self._tokens_before = 0
+        self._struck = lane.struck(cell.call.scenario)
+        self._is_order = cell.call.scenario in ORDERS
+        self._crew: list[Slot] = [self._struck] if cell.team is Team.ONE else [lane.second]
+        if self._is_order and cell.team is Team.ONE:
+            self._crew.append(lane.second)
 
     def run(self) -> Verdict:
         """Return the verdict; raises StackError when the cell could not be set up."""
@@ -104,14 +110,18 @@ class CellRun:
         if cell.call.scenario is not Scenario.FIRST:
             self._halt.until(lambda: trader.counts.accepted > 0, REACH_SECONDS)
         lane.await_due(cell.call.scenario, credential)
+        self._tokens_before = len(lane.tokens(credential))
         with closing(self._trap()) as trapped:
-            lane.first.wake(cell.call.scenario, credential)
+            self._struck.wake(cell.call.scenario, credential)
             reached = self._halt.until(trapped.hold.reached.is_set, REACH_SECONDS)
             if reached:
                 self._strike(trapped.hold)
         struck_at = time.monotonic()
+        done_in_doubt = self._doubt() if cell.call.scenario is Scenario.SHRINKING else 0
         unsettled = self._recover()
         recovery = time.monotonic() - struck_at
+        if cell.call.scenario is Scenario.PAUSE:
+            self._make_the_pause_matter()
         trader.stop()
         evidence = self._witness.evidence(
             scenario=cell.call.scenario,
@@ -121,6 +131,8 @@ class CellRun:
             reached=reached,
             unsettled=unsettled,
             counts=trader.counts,
+            insisted=self._is_order and cell.team is Team.ONE,
+            done_in_doubt=done_in_doubt,
         )
         violations = judge(evidence)
         return Verdict(
@@ -139,13 +151,19 @@ class CellRun:
     def _ready(self) -> None:
         """Wait until both workers are there and have nothing left of the cell before."""
         lane = self._lane
-        if self._cell.call.scenario is Scenario.START or not lane.first.asks_again(self._cell.call.server):
-            lane.restart(lane.first)
+        if self._cell.call.scenario is Scenario.START or not self._struck.asks_again(self._cell.call.server):
+            lane.restart(self._struck)
         self._halt.until(lambda: lane.first.ready() and lane.second.ready(), READY_SECONDS)
-        self._halt.until(lambda: lane.first.idle() and lane.second.idle(), IDLE_SECONDS)
-        for slot in (lane.first, lane.second):
+        self._halt.until(lambda: all(slot.idle() for slot in self._everybody), IDLE_SECONDS)
+        for slot in self._everybody:
             for proxy in slot.proxies.values():
                 proxy.forget()
+
+    @property
+    def _everybody(self) -> tuple[Slot, ...]:
+        """Return who may be at work, each once."""
+        workers = (self._lane.first, self._lane.second)
+        return (self._struck, *workers) if self._is_order else workers
 
     def _trap(self) -> "_Trapped":
         call, names = self._cell.call, Names(self._credential, self._witness.layout)
@@ -199,19 +217,57 @@ class CellRun:
     def _recover(self) -> str:
         """Sweep until nothing is left to be done; return what is left when the time is up."""
         end = time.monotonic() + self._subject.give_up_seconds
-        everybody = [self._lane.first, self._lane.second] if self._cell.team is Team.TWO else [self._lane.first]
+        sweepers = self._crew if self._is_order or self._cell.team is Team.ONE else [*self._everybody]
+        if self._is_order:
+            self._sweep(sweepers)  # an order of which nothing is to be seen looks settled
         while time.monotonic() < end:
             progress = self._progress()
-            if progress.settled and self._stays_settled():
+            again = [slot for slot in self._crew if slot.insists() and not progress.taken_over]
+            if progress.settled and not again and self._stays_settled():
                 return ""
-            if not progress.settled:
-                self._sweep(everybody)
+            self._sweep(again if progress.settled else sweepers)
             self._halt.sleep(SWEEP_SECONDS)
         return self._progress().missing or "its workers are never idle"
 
+    def _doubt(self) -> int:
+        """Sweep while the list is cut short, make it whole, and return how many tokens were issued or revoked.
+
+        A rotation becomes due when the list is doubted: what a worker has not read yet, it cannot doubt.
+        """
+        self._halt.until(self._is_doubted, DOUBT_SECONDS, poll=SWEEP_SECONDS)
+        self._halt.until(lambda: all(slot.idle() for slot in self._everybody), IDLE_SECONDS)
+        self._lane.make_due(self._credential)
+        for _ in range(SWEEPS_TO_SEE):
+            self._sweep_and_wait()
+        before, after = self._tokens_before, self._lane.tokens(self._credential)
+        self._lane.make_list_whole(self._credential)
+        return sum(not token.live for token in after) + len(after) - before
+
+    def _is_doubted(self) -> bool:
+        self._sweep(self._crew)
+        return self._progress().taken_over
+
+    def _make_the_pause_matter(self) -> None:
+        """Let a rotation be due and a worker sweep, if the pause is there: what is paused is not rotated."""
+        if self._progress().taken_over:
+            self._lane.make_due(self._credential)
+            for _ in range(SWEEPS_TO_SEE):
+                self._sweep_and_wait()
+
+    def _sweep_and_wait(self) -> None:
+        """Let a worker sweep, and return when it has begun and ended."""
+        slot = self._lane.second
+        for proxy in slot.proxies.values():
+            proxy.forget()
+        slot.sweep(self._credential)
+        self._halt.until(lambda: bool(slot.proxies[VAULT].passed()), IDLE_SECONDS)
+        self._halt.until(slot.idle, IDLE_SECONDS)
+        self._halt.sleep(QUIET_SECONDS)
+        self._halt.until(slot.idle, IDLE_SECONDS)
+
     def _stays_settled(self) -> bool:
         """Whether nobody has anything in hand any more, and a moment later still nothing is left to be done."""
-        slots = (self._lane.first, self._lane.second)
+        slots = self._everybody
         if not all(slot.idle() for slot in slots):
             return False
         self._halt.sleep(QUIET_SECONDS)

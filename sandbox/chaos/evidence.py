@@ -6,15 +6,16 @@ from typing import Final
 from config.schema import Credential, VaultLayout
 from sandbox.chaos.assertions import Evidence
 from sandbox.chaos.cells import Scenario
-from sandbox.chaos.progress import Truth
 from sandbox.chaos.subject import Lane, Subject
 from sandbox.chaos.trading import Desk
+from sandbox.chaos.truth import Truth
 from sandbox.chaos.world import settings_of
 from sandbox.exchange.records import Call, TokenEntry
 from sandbox.inspection import ORDERS, VaultInspector
 from sandbox.stack import Stack
 from sandbox.trader import Counts
 from worker.models import ConsumersPath, PathLocation
+from worker.ports import AccountLedgers
 from worker.vault import Vault
 
 _REFUSED: Final = {401, 403}
@@ -49,6 +50,8 @@ class Witness:
         reached: bool,
         unsettled: str,
         counts: Counts,
+        insisted: bool,
+        done_in_doubt: int,
     ) -> Evidence:
         """Return what is known; the trader has stopped, and so has everything else that would change it."""
         accepted = self._desk.accepts(credential)
@@ -56,18 +59,23 @@ class Witness:
         path = self._vault.consumers.read(PathLocation(credential.mount, credential.path))
         served = self._desk.served(credential)
         tokens = self._stack.control.tokens(profile=credential.account)
+        refusals = {token.token_id: self._refusals(token) for token in tokens if token.rejections}
+        paused = scenario is Scenario.PAUSE and is_paused(self._vault.accounts, credential)
         return Evidence(
             scenario=scenario,
             keeps_journal=subject.keeps_journal,
-            truth=Truth(journal=journal, served=served, tokens=tokens),
+            truth=Truth(journal=journal, served=served, tokens=tokens, paused=paused),
             reached=reached,
             unsettled=unsettled,
             traded=counts.accepted,
             rejected=counts.rejected,
-            refused=sum(self._refusals(token) for token in tokens if token.rejections),
+            refused=sum(refusals.values()),
+            refused_with=frozenset(token_id for token_id, count in refusals.items() if count),
             served_accepted=accepted,
             verified=self._was_verified(served, path),
             held_in_vault=self._held(credential, tokens),
+            insisted=insisted,
+            done_in_doubt=done_in_doubt,
         )
 
     def _refusals(self, token: TokenEntry) -> int:
@@ -89,3 +97,8 @@ class Witness:
         ) as inspector:
             texts = "\n".join(text for one in inspector.holdings().values() for text in one.texts)
         return frozenset(one.token_id for one in tokens if secrets[one.token_id].get_secret_value() in texts)
+
+
+def is_paused(ledgers: AccountLedgers, credential: Credential) -> bool:
+    """Whether the account's ledger has a pause of that credential; raises RotatorError when it cannot be read."""
+    return any(pause.credential == credential.name for pause in ledgers.read(credential.account).ledger.pauses)

@@ -17,6 +17,7 @@ from sandbox.chaos.naming import EXCHANGE, VAULT
 from sandbox.chaos.proxy import PausingProxy
 from sandbox.chaos.subject import Progress, Slot
 from sandbox.chaos.waiting import Halt
+from sandbox.exchange.records import TokenEntry
 from sandbox.leaks import Needle
 from sandbox.processes import ROOT, Child, Children
 from sandbox.stack import Stack, StackError
@@ -103,6 +104,10 @@ class NaiveSlot:
         del server
         return True
 
+    def insists(self) -> bool:
+        """Return False: nobody gave an order."""
+        return False
+
     @property
     def _running(self) -> Child | None:
         return self._child if self._child is not None and self._child.exit_code is None else None
@@ -132,6 +137,11 @@ class NaiveLane:
         self._halt = halt
         self._http = http
 
+    def struck(self, scenario: Scenario) -> Slot:
+        """Return the first machine."""
+        del scenario
+        return self.first
+
     def prepare(self, scenario: Scenario, credential: Credential) -> None:
         """Let the script issue two tokens, past the proxies, and move them into the past."""
         if scenario is Scenario.FIRST:
@@ -144,6 +154,18 @@ class NaiveLane:
 
     def await_due(self, scenario: Scenario, credential: Credential) -> None:
         """Return at once: it is due by what was prepared."""
+
+    def make_due(self, credential: Credential) -> None:
+        """Move its one memory into the past."""
+        self._age(credential)
+
+    def make_list_whole(self, credential: Credential) -> None:
+        """Let the account's list show every token again."""
+        self._stack.control.cut_list(credential.account, None)
+
+    def tokens(self, credential: Credential) -> tuple[TokenEntry, ...]:
+        """Return the exchange's ledger of the account."""
+        return self._stack.control.tokens(profile=credential.account)
 
     def restart(self, slot: Slot) -> None:
         """Do nothing: every run is a fresh process."""

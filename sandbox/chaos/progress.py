@@ -1,13 +1,13 @@
 """How far a credential has come, told from its journal, the consumers' path and the exchange's ledger. Pure."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
-from sandbox.chaos.cells import Scenario
+from sandbox.chaos.cells import ORDERS, Scenario
+from sandbox.chaos.order_ends import is_untouched, undone_order
 from sandbox.chaos.subject import Progress
-from sandbox.exchange.records import TokenEntry
-from worker.journal import Journal, RecordState
+from sandbox.chaos.truth import Truth
+from worker.journal import RecordState
 
 PROMOTIONS: Final[Mapping[Scenario, int]] = {
     Scenario.START: 2,
@@ -16,41 +16,34 @@ PROMOTIONS: Final[Mapping[Scenario, int]] = {
     Scenario.REVOCATION: 2,
     Scenario.REFUSAL: 2,
     Scenario.ORPHAN: 1,
+    Scenario.SHRINKING: 4,
 }
 """How many tokens a credential was promoted in all at the end of each scenario: exactly one rotation for a due date."""
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """What was read of one credential."""
-
-    journal: Journal | None
-    served: str | None
-    tokens: tuple[TokenEntry, ...]
-
-    @property
-    def promotions(self) -> int:
-        """How many tokens were ever promoted, by the journal."""
-        return sum(1 for record in self.journal.ledger if record.promoted_at) if self.journal else 0
-
-    @property
-    def live(self) -> frozenset[str]:
-        """The ids of the tokens that the exchange accepts now."""
-        return frozenset(token.token_id for token in self.tokens if token.live)
-
-
 def progress_of(truth: Truth, scenario: Scenario) -> Progress:
     """Return how far it has come."""
+    if scenario in ORDERS:
+        return _progress_of_order(truth, scenario)
     undone = tuple(_undone(truth, scenario))
     left = undone or tuple(_left(truth))
     match scenario:
         case Scenario.REVOCATION | Scenario.ORPHAN:
             taken_over = not left
+        case Scenario.SHRINKING:
+            taken_over = truth.doubted
         case Scenario.REFUSAL:
             taken_over = _has_given_up(truth)
         case _:
             taken_over = not undone
     return Progress(taken_over=taken_over, settled=not left, missing="; ".join(left))
+
+
+def _progress_of_order(truth: Truth, scenario: Scenario) -> Progress:
+    """Settled is also what was never begun: whether that will do is for the judgement."""
+    undone = tuple(undone_order(truth, scenario))
+    left = tuple(_left(truth)) if not undone or is_untouched(truth, scenario) else undone
+    return Progress(taken_over=not undone, settled=not left, missing="; ".join(left or undone))
 
 
 def _has_given_up(truth: Truth) -> bool:

@@ -1,12 +1,12 @@
 """Records which remote calls each scenario really makes, so that the matrix cannot go stale."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import dropwhile
 from typing import Final
 
 from config.schema import Credential, VaultLayout
-from sandbox.chaos.cells import RemoteCall, Scenario
-from sandbox.chaos.naming import Names, calls_of
+from sandbox.chaos.cells import ORDERS, RemoteCall, Scenario, worth_striking
+from sandbox.chaos.naming import REDIS, Names, calls_of
 from sandbox.chaos.subject import Lane, Slot
 from sandbox.chaos.trading import Desk
 from sandbox.chaos.waiting import Halt
@@ -15,6 +15,11 @@ from sandbox.stack import StackError
 SECONDS: Final = 30.0
 BEGINS_WITH: Final[Mapping[Scenario, str]] = {Scenario.REFUSAL: "post-path", Scenario.ORPHAN: "post-journal"}
 """What comes before the first call of that name is, in these scenarios, what other scenarios do as well."""
+
+LOGOUT: Final = "post-token-revoke-self"
+"""What every command does last of all."""
+OF_LISTS: Final = frozenset({"get-tokens", "post-account"})
+"""What is struck while the list is cut short: the list, and the doubt that is kept of it."""
 
 
 class Recorder:
@@ -34,22 +39,22 @@ class Recorder:
         self._halt = halt
 
     def record(self, scenarios: Sequence[Scenario]) -> tuple[RemoteCall, ...]:
-        """Return the calls of all scenarios; `START` keeps only those that no other scenario makes.
+        """Return the calls of all scenarios.
+
+        `START` keeps only those that no other work of a worker makes, and an order leaves those to it. Of a first
+        rotation those to Redis are left to the later one, whose are the same.
 
         Raises StackError when the work of a scenario is not done in time.
         """
         credentials = iter(self._lane.credentials)
         recorded = {scenario: self._one(scenario, next(credentials)) for scenario in scenarios}
-        known = {call.name for scenario, calls in recorded.items() if scenario is not Scenario.START for call in calls}
-        return tuple(
-            call
-            for scenario, calls in recorded.items()
-            for call in calls
-            if scenario is not Scenario.START or call.name not in known
-        )
+        of_workers = [one for one in recorded if one not in ORDERS and one is not Scenario.START]
+        known = {call.name for scenario in of_workers for call in recorded[scenario]}
+        starting = {call.name for call in recorded.get(Scenario.START, ()) if call.name not in known}
+        return tuple(call for scenario in recorded for call in _kept(scenario, recorded[scenario], starting))
 
     def _one(self, scenario: Scenario, credential: Credential) -> tuple[RemoteCall, ...]:
-        lane, slot = self._lane, self._lane.first
+        lane, slot = self._lane, self._lane.struck(scenario)
         lane.prepare(scenario, credential)
         with self._desk.trader(credential):
             lane.await_due(scenario, credential)
@@ -71,6 +76,19 @@ class Recorder:
         for _, server, message in sorted(passed, key=lambda one: one[0]):
             if name := names.of(server, message):
                 yield server, name
+
+
+def _kept(scenario: Scenario, calls: tuple[RemoteCall, ...], starting: Collection[str]) -> tuple[RemoteCall, ...]:
+    if scenario is Scenario.START:
+        return tuple(call for call in calls if call.name in starting)
+    if scenario is Scenario.SHRINKING:
+        return tuple(call for call in calls if call.name in OF_LISTS)
+    if scenario is Scenario.FIRST:
+        # A first rotation tells Redis what any other tells it, and the matrix must end within half an hour.
+        return tuple(call for call in calls if call.server != REDIS)
+    if scenario in ORDERS:
+        return worth_striking(call for call in calls if call.name not in {*starting, LOGOUT})
+    return calls
 
 
 def _from(name: str | None, calls: tuple[RemoteCall, ...]) -> tuple[RemoteCall, ...]:

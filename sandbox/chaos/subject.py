@@ -13,6 +13,7 @@ from typing import Protocol
 from config.schema import Credential
 from sandbox.chaos.cells import RemoteCall, Scenario
 from sandbox.chaos.proxy import PausingProxy
+from sandbox.exchange.records import TokenEntry
 from sandbox.leaks import Needle
 from worker.journal import Journal
 
@@ -76,6 +77,10 @@ class Slot(Protocol):
         """Whether it asks that server at every run: after a failure, a worker leaves some servers alone for a while."""
         ...
 
+    def insists(self) -> bool:
+        """Whether somebody gave it an order that is not done, as far as they were told, and would give it again."""
+        ...
+
 
 class Lane(Protocol):
     """Two workers and the credentials they know: cells run here one after the other, each with a fresh credential."""
@@ -95,12 +100,28 @@ class Lane(Protocol):
         """What both know."""
         ...
 
+    def struck(self, scenario: Scenario) -> Slot:
+        """Return who does the scenario's work and is struck: the first worker, or who gives the order."""
+        ...
+
     def prepare(self, scenario: Scenario, credential: Credential) -> None:
         """Bring a fresh credential to where the scenario begins, without any fault."""
         ...
 
     def await_due(self, scenario: Scenario, credential: Credential) -> None:
         """Return when the scenario's work is due; raises StackError when it does not become so."""
+        ...
+
+    def make_due(self, credential: Credential) -> None:
+        """Move what is remembered of the credential into the past, so that a rotation is due."""
+        ...
+
+    def make_list_whole(self, credential: Credential) -> None:
+        """Let the account's list show every token again."""
+        ...
+
+    def tokens(self, credential: Credential) -> tuple[TokenEntry, ...]:
+        """Return the exchange's ledger of the account."""
         ...
 
     def restart(self, slot: Slot) -> None:

@@ -52,7 +52,7 @@ class WorkerSlot:
         environment = {
             **stack.worker_environment,
             "ROTATOR_CONFIG": str(self._config),
-            "REDIS_URL_FILE": str(self._redis_url_file()),
+            "REDIS_URL_FILE": str(own_redis_url_file(stack, self.name, self.proxies[REDIS].port)),
             "VAULT_ADDR": self.proxies[VAULT].url,
             "LIMITLESS_API_URL": self.proxies[EXCHANGE].url,
             "ROTATOR_HEARTBEAT_FILE": str(self._heartbeat),
@@ -110,23 +110,15 @@ class WorkerSlot:
         """Whether its process did not see Redis fail: it would leave it alone for half a minute, unlike the others."""
         return server != REDIS or _UNAVAILABLE not in self._written()
 
+    def insists(self) -> bool:
+        """Return False: nobody gave an order."""
+        return False
+
     def _written(self) -> bytes:
         """What its present process wrote to its log."""
         with self.log.open("rb") as log:
             log.seek(self._log_begins)
             return log.read()
-
-    def _redis_url_file(self) -> Path:
-        """Write the address of its own proxy before Redis, login included, to a private file."""
-        parts = urlsplit(self._stack.redis.url)
-        path = self._stack.private / f"redis-url-{self.name}"
-        path.touch(mode=0o600)
-        path.write_text(parts._replace(netloc=f":{parts.password}@{LOCALHOST}:{self._redis.port}").geturl(), "ascii")
-        return path
-
-    @property
-    def _redis(self) -> PausingProxy:
-        return self.proxies[REDIS]
 
     @property
     def _process(self) -> Child:
@@ -136,3 +128,12 @@ class WorkerSlot:
 
     def _send(self, task: str, name: str) -> None:
         self._app.send_task(task, args=(name,), queue=self.name, expires=EXPIRES_SECONDS)
+
+
+def own_redis_url_file(stack: Stack, name: str, port: int) -> Path:
+    """Write the address of a process's own proxy before Redis, login included, to a private file and return it."""
+    parts = urlsplit(stack.redis.url)
+    path = stack.private / f"redis-url-{name}"
+    path.touch(mode=0o600)
+    path.write_text(parts._replace(netloc=f":{parts.password}@{LOCALHOST}:{port}").geturl(), "ascii")
+    return path

@@ -6,15 +6,20 @@ from datetime import timedelta
 from typing import Final
 
 from config.schema import Credential
-from sandbox.chaos.cells import REVOCATIONS, RemoteCall, Scenario
+from sandbox.chaos.by_hand import put_a_token_in_service
+from sandbox.chaos.cells import ORDERS, REVOCATIONS, RemoteCall, Scenario
+from sandbox.chaos.command_slot import CommandSlot
+from sandbox.chaos.evidence import is_paused
 from sandbox.chaos.naming import REDIS, VAULT
 from sandbox.chaos.past import moved_into_the_past
-from sandbox.chaos.progress import Truth, progress_of
+from sandbox.chaos.progress import progress_of
 from sandbox.chaos.story import story
 from sandbox.chaos.subject import Progress, Slot
+from sandbox.chaos.truth import Truth
 from sandbox.chaos.waiting import Halt
 from sandbox.chaos.worker_slot import WorkerSlot
 from sandbox.chaos.world import settings_of, share
+from sandbox.exchange.records import TokenEntry
 from sandbox.leaks import Needle
 from sandbox.processes import Children
 from sandbox.stack import Stack, StackError
@@ -37,6 +42,7 @@ LONG_AGO: Final = timedelta(hours=1)
 """More than the rotation period: what was promoted then is due."""
 A_WHILE_AGO: Final = timedelta(minutes=10)
 """Beyond every grace and window, and within the rotation period."""
+_NOT_DUE: Final = frozenset({Scenario.EMERGENCY, Scenario.RETIREMENT, Scenario.PAUSE})
 
 VAULT_DELAY: Final = TIMEOUT_SECONDS + 0.7
 """Beyond the time-out of the worker's Vault client."""
@@ -60,22 +66,37 @@ class WorkerLane:
         halt: Halt,
         vault: Vault,
         slots: tuple[WorkerSlot, WorkerSlot],
+        person: CommandSlot,
         credentials: Sequence[Credential],
     ) -> None:
         self.first, self.second = slots
+        self._person = person
         self.credentials = credentials
         self._stack = stack
         self._halt = halt
         self._vault = vault
 
+    def struck(self, scenario: Scenario) -> Slot:
+        """Return the first worker, or, of an order, the person who gives it."""
+        return self._person if scenario in ORDERS else self.first
+
     def prepare(self, scenario: Scenario, credential: Credential) -> None:
         """Issue what the scenario presupposes, in this process and without faults, and move it into the past."""
         if scenario is Scenario.FIRST:
             return
+        if scenario is Scenario.ADOPTION:
+            put_a_token_in_service(self._stack, credential)
+            return
         with build_container(settings_of(self._stack, credential)) as container:
             container.engine.rotate(credential.name)
-            if scenario is not Scenario.ORPHAN:
-                _age(self._vault.journals, credential, LONG_AGO)
+            if scenario is Scenario.SHRINKING:
+                self._have_much_to_do(container, credential)
+            elif scenario in _NOT_DUE:
+                _age(self._vault.journals, credential, A_WHILE_AGO)
+            elif scenario is not Scenario.ORPHAN:
+                self.make_due(credential)
+            if scenario is Scenario.ROLLBACK:
+                container.engine.rotate(credential.name)
             if scenario is Scenario.REVOCATION:
                 container.engine.rotate(credential.name)
                 _age(self._vault.journals, credential, A_WHILE_AGO)
@@ -84,14 +105,36 @@ class WorkerLane:
             if scenario is Scenario.ORPHAN:
                 container.engine.rotate(credential.name, requested=True)
 
+    def _have_much_to_do(self, container: Container, credential: Credential) -> None:
+        """Leave two superseded tokens beyond their grace, and a list that shows only one of three."""
+        for _ in range(2):
+            container.engine.rotate(credential.name, requested=True)
+        container.engine.revoke(credential.account)  # remembers the whole list; nothing has had its grace yet
+        _age(self._vault.journals, credential, A_WHILE_AGO)
+        self._stack.control.cut_list(credential.account, 1)
+
     def await_due(self, scenario: Scenario, credential: Credential) -> None:
         """Wait until the scenario's work is due: a revocation is when the trader uses the successor.
 
         Raises StackError when it does not become due.
         """
+        if scenario in ORDERS or scenario is Scenario.SHRINKING:
+            return
         with build_container(settings_of(self._stack, credential)) as container:
             if not self._halt.until(lambda: _is_due(container, scenario, credential), PREPARE_SECONDS):
                 raise StackError(f"{credential.name} did not become due for {scenario}")
+
+    def make_due(self, credential: Credential) -> None:
+        """Move what the journal remembers into the past; raises StackError when there is none."""
+        _age(self._vault.journals, credential, LONG_AGO)
+
+    def make_list_whole(self, credential: Credential) -> None:
+        """Let the account's list show every token again."""
+        self._stack.control.cut_list(credential.account, None)
+
+    def tokens(self, credential: Credential) -> tuple[TokenEntry, ...]:
+        """Return the exchange's ledger of the account."""
+        return self._stack.control.tokens(profile=credential.account)
 
     def restart(self, slot: Slot) -> None:
         """Replace a worker's process and wait until it reads its queue."""
@@ -109,11 +152,15 @@ class WorkerLane:
         location = PathLocation(credential.mount, credential.path)
         journal = self.journal(credential)
         path = self._vault.consumers.read(location)
+        ledgers = self._vault.accounts
+        doubted = scenario is Scenario.SHRINKING and ledgers.read(credential.account).ledger.suspicion is not None
         return progress_of(
             Truth(
                 journal=journal,
                 served=path.document.token_id if path.document else None,
-                tokens=self._stack.control.tokens(profile=credential.account),
+                tokens=self.tokens(credential),
+                paused=scenario is Scenario.PAUSE and is_paused(ledgers, credential),
+                doubted=doubted,
             ),
             scenario,
         )
@@ -124,14 +171,14 @@ class WorkerLane:
         return found.journal if found else None
 
     def logs(self, credential: Credential) -> tuple[str, ...]:
-        """Return what both workers' logs say became of the credential."""
+        """Return what both workers' logs say became of the credential, and what commands said."""
         lines = (
             (slot.name, line)
             for slot in (self.first, self.second)
             if slot.log.exists()
             for line in slot.log.read_text(encoding="utf-8", errors="replace").splitlines()
         )
-        return tuple(story(lines, credential.name))
+        return (*story(lines, credential.name), *self._person.said())
 
 
 class WorkerSubject:
@@ -187,8 +234,15 @@ class WorkerSubject:
                 exit_stack.callback(slot.close)
                 slot.start()
                 slots.append(slot)
+            person = CommandSlot(name=f"chaos-{number}-person", stack=stack, children=children, config=config)
+            exit_stack.callback(person.close)
             lane = WorkerLane(
-                stack=stack, halt=self._halt, vault=self._vault, slots=(slots[0], slots[1]), credentials=credentials
+                stack=stack,
+                halt=self._halt,
+                vault=self._vault,
+                slots=(slots[0], slots[1]),
+                person=person,
+                credentials=credentials,
             )
             for slot in slots:
                 lane.await_ready(slot)

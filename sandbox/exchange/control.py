@@ -45,6 +45,10 @@ class _Dead(_Body):
     count: int = Field(default=1, ge=0)
 
 
+class _List(_Body):
+    rows: int | None = Field(ge=0)
+
+
 class _Control:
     def __init__(self, state: ExchangeState) -> None:
         self._state = state
@@ -106,6 +110,15 @@ class _Control:
         except KeyError:
             raise HTTPException(404, f"no profile is called {name}") from None
         return JSONResponse({"count": body.count})
+
+    async def put_list(self, request: Request) -> Response:
+        body = _List.model_validate(await request.json())
+        name = request.path_params["profile"]
+        try:
+            self._state.cut_list(name, body.rows)
+        except KeyError:
+            raise HTTPException(404, f"no profile is called {name}") from None
+        return JSONResponse({"rows": body.rows})
 
     async def get_requests(self, request: Request) -> Response:
         wanted = dict(request.query_params)
@@ -171,6 +184,7 @@ def control_app(state: ExchangeState) -> Starlette:
         ("POST", "/profiles", control.post_profiles),
         ("POST", "/identity/{profile}", control.post_identity),
         ("PUT", "/dead/{profile}", control.put_dead),
+        ("PUT", "/list/{profile}", control.put_list),
         ("GET", "/requests", control.get_requests),
         ("GET", "/tokens", control.get_tokens),
         ("POST", "/tokens/{token_id:path}/revoke", control.revoke_token),

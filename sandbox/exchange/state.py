@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Any
 
 from sandbox.exchange.faults import DEFAULT_RULES, FaultPlan, Misfortune
@@ -86,6 +86,7 @@ class ExchangeState:
             self._faults = FaultPlan(seed=seed, rules=rules)
             self._tokens: dict[str, _Token] = {}
             self._dead_next: Counter[str] = Counter()
+            self._cut_short: dict[str, int | None] = {}
             self._requests: deque[RequestEntry] = deque(maxlen=KEPT_REQUESTS)
             self._seq = 0
             self._profiles: dict[str, Profile] = {}
@@ -189,6 +190,13 @@ class ExchangeState:
         with self._lock:
             self._dead_next[profile] = count
 
+    def cut_list(self, profile: str, rows: int | None) -> None:
+        """Let that profile's list show its oldest `rows` only (None: all of it); raises KeyError."""
+        if profile not in self._profiles:
+            raise KeyError(profile)
+        with self._lock:
+            self._cut_short[profile] = rows
+
     def is_dead(self, token_id: str) -> bool:
         """Whether that token is never accepted, although it was issued and is live."""
         return self._tokens[token_id].dead
@@ -244,7 +252,7 @@ class ExchangeState:
             options = self._options
             youngest = now - timedelta(seconds=max(hide_younger, options.list_delay))
             used_until = now - timedelta(seconds=max(lag, options.last_used_lag))
-            return tuple(
+            rows = (
                 ListedRow(token.entry, _round_down(token.last_used_before(used_until), options.last_used_precision))
                 for token in self._tokens.values()
                 if token.entry.profile == profile
@@ -252,6 +260,7 @@ class ExchangeState:
                 and token.visible_at <= now
                 and token.entry.created_at <= youngest
             )
+            return tuple(islice(rows, self._cut_short.get(profile)))
 
     # --- ledgers
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from sandbox.chaos.assertions import Evidence
 from sandbox.chaos.cells import Scenario
-from sandbox.chaos.progress import Truth
+from sandbox.chaos.truth import Truth
 from sandbox.exchange.records import TokenEntry
 from tests.build import NOON, ago, journal, record
 from worker.journal import RecordState

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from sandbox.chaos.assertions import PROMISES, judge
-from sandbox.chaos.progress import Truth
+from sandbox.chaos.truth import Truth
 from tests.build import ago, intent, journal, record
 from tests.chaos.facts import evidence, token, truth
 from worker.journal import RecordState

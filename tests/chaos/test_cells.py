@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.chaos.cells import (
+    ORDER_VARIANTS,
+    QUICK_WRITES,
     VARIANTS,
     Fault,
     RemoteCall,
@@ -14,6 +16,7 @@ from sandbox.chaos.cells import (
     check_names,
     quick_subset,
     select,
+    worth_striking,
 )
 from sandbox.chaos.naming import calls_of
 from sandbox.chaos.proxy import Moment
@@ -58,6 +61,41 @@ def test_the_quick_subset_lets_every_variant_come_up_before_any_does_again(calls
 @given(seed=st.integers())
 def test_the_quick_subset_is_the_same_for_the_same_seed(seed: int) -> None:
     assert quick_subset(CALLS, seed) == quick_subset(CALLS, seed)
+
+
+def order_calls(*seen: tuple[str, str]) -> tuple[RemoteCall, ...]:
+    return calls_of(Scenario.ROLLBACK, seen)
+
+
+def test_of_an_order_every_write_is_struck() -> None:
+    calls = order_calls(("vault", "post-journal"), ("exchange", "delete-token"), ("vault", "post-journal"))
+    assert worth_striking(calls) == calls
+
+
+def test_of_what_an_order_reads_one_call_is_struck_at_the_exchange_if_there_is_one() -> None:
+    calls = order_calls(("vault", "get-journal"), ("exchange", "get-tokens"), ("exchange", "get-tokens"))
+    assert worth_striking(calls) == (calls[1],)
+
+
+def test_of_what_an_order_tells_redis_nothing_is_struck() -> None:
+    calls = order_calls(("redis", "xadd-events"), ("vault", "get-journal"))
+    assert worth_striking(calls) == (calls[1],)
+
+
+def test_an_order_meets_its_own_variants_only() -> None:
+    met = [(one.moment, one.fault, one.team) for one in build_matrix(order_calls(("vault", "post-journal")))]
+    assert met == list(ORDER_VARIANTS)
+
+
+def test_the_quick_subset_leaves_out_what_orders_read() -> None:
+    calls = order_calls(("vault", "get-journal"), ("vault", "post-journal"))
+    assert [cell.call for cell in quick_subset(calls, seed=1)] == [calls[1]]
+
+
+@given(seed=st.integers())
+def test_the_quick_subset_strikes_a_few_writes_of_an_order(seed: int) -> None:
+    calls = order_calls(*[("vault", "post-journal")] * 9)
+    assert len(quick_subset(calls, seed)) == QUICK_WRITES
 
 
 def test_a_cell_is_chosen_by_its_id() -> None:

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from sandbox.chaos.cells import Scenario
-from sandbox.chaos.progress import Truth, progress_of
+from sandbox.chaos.progress import progress_of
+from sandbox.chaos.truth import Truth
 from tests.build import ago, intent, journal, record
 from tests.chaos.facts import token, truth
 from worker.journal import RecordState

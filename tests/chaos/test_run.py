@@ -29,7 +29,7 @@ def chaos(*arguments: str, folder: Path) -> "subprocess.Popen[str]":
 
 def children_of(parent: int) -> list[int]:
     """Return the processes whose parent is that one."""
-    listing = subprocess.run(["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True)  # noqa: S607
+    listing = subprocess.run(["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True)  # noqa: S607 - where ps lives differs
     rows = (row.split() for row in listing.stdout.splitlines())
     return [int(pid) for pid, ppid in rows if int(ppid) == parent]
 

@@ -138,3 +138,12 @@ def test_leases_work_again_some_time_after_redis_came_back(tmp_path_factory: pyt
         clock.advance(timedelta(seconds=PAUSE))
         with leases.hold(name, TTL):
             assert client.exists(LEASE_PREFIX + name) == 1
+
+
+@pytest.mark.parametrize("lasts", [None, TTL * 2], ids=["for ever", "longer than any lease"])
+def test_what_somebody_else_put_there_stops_nobody(
+    leases: RedisLeases, client: redis.Redis, name: str, lasts: timedelta | None
+) -> None:
+    client.set(LEASE_PREFIX + name, "not a lease", px=lasts)
+    with leases.hold(name, TTL) as held:
+        assert held is True

@@ -181,3 +181,30 @@ def test_a_reset_forgets_tokens_ledgers_faults_and_options(sandbox: RunningExcha
     assert (sandbox.control.faults().rules, sandbox.control.faults().pending) == ((), ())
     assert sandbox.control.options() == Options()
     assert [one.name for one in sandbox.control.profiles()] == ["main", "other"]
+
+
+def listed(caller: Caller) -> list[str]:
+    return [row["tokenId"] for row in caller.listed()]
+
+
+def test_a_list_that_is_cut_short_shows_its_oldest_tokens_only(sandbox: RunningExchange, caller: Caller) -> None:
+    first, _ = caller.derive(), caller.derive()
+    sandbox.control.cut_list("main", 1)
+    assert listed(caller) == [first.token_id]
+
+
+def test_a_list_that_is_made_whole_again_shows_every_token(sandbox: RunningExchange, caller: Caller) -> None:
+    tokens = [caller.derive().token_id, caller.derive().token_id]
+    sandbox.control.cut_list("main", 0)
+    sandbox.control.cut_list("main", None)
+    assert listed(caller) == tokens
+
+
+def test_cutting_one_profiles_list_leaves_another_ones_whole(sandbox: RunningExchange, caller: Caller) -> None:
+    token = caller.derive()
+    sandbox.control.cut_list("other", 0)
+    assert listed(caller) == [token.token_id]
+
+
+def test_the_list_of_an_unknown_profile_cannot_be_cut(raw: httpx.Client) -> None:
+    assert raw.put("/list/nobody", json={"rows": 1}).status_code == 404

@@ -8,8 +8,8 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 
 from tests.harness import ACCOUNT, Harness
+from tests.scenes import ORDER, behind, by_hand, drifted, rotated_twice, serve_by_hand
 from tests.stepping import Stepper
-from tests.unit.engine.test_orders import ORDER, behind, by_hand, drifted, rotated_twice, serve_by_hand
 from worker.errors import ExchangeUnavailableError, VaultUnavailableError
 from worker.journal import Journal, RecordState
 from worker.policy.steps import Action, Result

@@ -215,3 +215,33 @@ def test_whatever_happens_there_is_at_most_one_current_token_and_the_sequence_gr
         assert one.sequence >= before
         assert sum(r.state is RecordState.CURRENT for r in one.ledger) <= 1
         assert one.intent is None
+
+
+def test_an_outage_of_days_does_not_fill_the_journal_with_verify_windows() -> None:
+    staged = stage(opened(), derived(), now=NOON)
+    for minute in range(7 * 24 * 60):
+        staged = reopen_verify(staged, now=NOON + timedelta(minutes=minute))
+    assert staged.intent is not None
+    assert len(staged.intent.windows) <= 11
+
+
+@given(st.lists(st.timedeltas(timedelta(0), timedelta(days=1)), max_size=40))
+def test_windows_that_are_joined_cover_every_call_they_are_joined_from(pauses: list[timedelta]) -> None:
+    staged, now, calls = stage(opened(), derived(), now=NOON), NOON, [NOON]
+    for pause in pauses:
+        now += pause
+        calls.append(now)
+        staged = reopen_verify(staged, now=now)
+    windows = staged.intent.windows if staged.intent else ()
+    assert all(any(one.opened_at <= call <= (one.closed_at or now) for one in windows) for call in calls)
+
+
+def test_tokens_that_others_issue_with_a_label_of_ours_do_not_fill_the_journal() -> None:
+    flooded = rotated()
+    for number in range(1_500):
+        token_id = f"stray{number}"
+        flooded = mark_revoking(
+            flooded, token_id=token_id, label="mm/r1", reason="orphan", now=NOON, last_used_by_others=None
+        )
+        flooded = end_record(flooded, token_id=token_id, now=NOON, secret_destroyed=True)
+    assert len(flooded.model_dump_json()) < 256 * 1024

@@ -21,8 +21,27 @@ _OUTCOMES: TypeAdapter[tuple[Outcome, ...]] = TypeAdapter(tuple[Outcome, ...])
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done, and touch nothing.")
-why = click.option("--reason", "why", default="", metavar="TEXT", help="Why; it goes into the event stream.")
 yes = click.option("--yes", is_flag=True, help="Do not ask.")
+
+_LONGEST_REASON = 500
+"""Characters. A reason is kept in the account ledger, and quoted once more for each credential that it holds back."""
+
+
+def _legible(text: str) -> str:
+    # A byte that is no text could not be written to the event stream, and the order would leave no trace there.
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def legible_reason(_ctx: click.Context, _param: click.Parameter, text: str) -> str:
+    """Return the text with what cannot be printed replaced; raise BadParameter when it is too long to be kept."""
+    if len(text) > _LONGEST_REASON:
+        raise click.BadParameter(f"it has {len(text)} characters; write at most {_LONGEST_REASON}")
+    return _legible(text)
+
+
+why = click.option(
+    "--reason", "why", default="", callback=legible_reason, metavar="TEXT", help="Why; it goes into the event stream."
+)
 
 
 class Planned(Protocol):
@@ -43,7 +62,7 @@ def order(why: str) -> Order:
         by = getpass.getuser()
     except (KeyError, OSError):
         by = f"uid {os.getuid()}"  # a container may run under a number that has no name
-    return Order(by=by, why=why)
+    return Order(by=_legible(by), why=why)
 
 
 def carry_out(

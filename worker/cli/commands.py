@@ -9,6 +9,7 @@ from worker.cli.planning import look
 from worker.cli.runtime import Runtime
 from worker.cli.status_view import print_status
 from worker.models import Severity
+from worker.policy.steps import Reason
 from worker.report import build_report
 
 
@@ -24,7 +25,8 @@ def plan(runtime: Runtime, names: tuple[str, ...], *, as_json: bool) -> None:
         print_json({"at": outlook.at.isoformat(), **plan_as_json(outlook)})
     else:
         print_plan(outlook)
-    end(attention=any(hold.severity is not Severity.INFO for hold in outlook.holds))
+    # A sweep meets a parked credential every minute, so it is not told there; but nothing goes on without a person.
+    end(attention=any(hold.severity is not Severity.INFO or hold.reason is Reason.PARKED for hold in outlook.holds))
 
 
 @click.command(epilog=EPILOG)

@@ -27,6 +27,7 @@ from worker.wiring import Container
 
 _POLL_SECONDS = 1.0
 _WAIT_SECONDS = 300
+_WAITS = frozenset({Reason.LEASE_HELD, Reason.DERIVE_IN_FLIGHT})
 
 
 @click.command(epilog=EPILOG)
@@ -137,7 +138,8 @@ def _rotate(container: Container, name: str, requested_at: datetime, why: str, *
     outcomes: tuple[Outcome, ...] = ()
     while True:
         last = container.engine.rotate(name, requested_at=requested_at, order=order(why))
-        outcomes = (*outcomes, *last)
+        # Each look at somebody else's work says the same: the last one is enough.
+        outcomes = (*(one for one in outcomes if one.reason not in _WAITS), *last)
         if is_rotated(last) or not _under_way(last) or clock.monotonic() >= give_up_at:
             return outcomes
         clock.sleep(_POLL_SECONDS)
@@ -145,7 +147,7 @@ def _rotate(container: Container, name: str, requested_at: datetime, why: str, *
 
 def _under_way(outcomes: Iterable[Outcome]) -> bool:
     """Whether somebody else may yet bring it to an end."""
-    waits = {Reason.LEASE_HELD, Reason.DERIVE_IN_FLIGHT, Reason.SUPERSEDED_BY_OTHER, Reason.DERIVE_LOST}
+    waits = _WAITS | {Reason.SUPERSEDED_BY_OTHER, Reason.DERIVE_LOST}
     return any(outcome.reason in waits for outcome in outcomes)
 
 
@@ -191,7 +193,8 @@ def revoke(runtime: Runtime, name: str, why: str, *, all_tokens: bool, yes: bool
         yes=yes,
         warning=(
             f"Every token of {name} is revoked, the one that services use included: they are rejected until a new one "
-            f"is issued. The next sweep does that; to prevent it: rotator pause {name}"
+            f"is issued. The next sweep does that, unless another hand changed the path; to prevent it: rotator pause "
+            f"{name}"
         ),
     )
 

@@ -28,8 +28,8 @@ def console() -> Console:
 
 
 def print_json(value: Any) -> None:
-    """Print a JSON-ready value."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Print a JSON-ready value in ASCII: a terminal acts on some characters beyond it, and labels come from outside."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, title: str | None = None) -> Table:

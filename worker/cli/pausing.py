@@ -1,15 +1,18 @@
 """`rotator pause`, `resume`, `freeze`, `unfreeze`, `trust`: a person's hand, kept in Vault."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import NoReturn
 
 import click
 
 from config.durations import parse_duration
-from worker.cli.acts import as_json, carry_out, dry_run, order, why
+from worker.cli.acts import as_json, carry_out, dry_run, legible_reason, order, why
 from worker.cli.exits import EPILOG
 from worker.cli.runtime import Runtime
 from worker.engine.edits import Edits
 from worker.engine.pausing import freezes, pauses, trusts, unfreezes
+from worker.policy.steps import Order
 from worker.wiring import Container
 
 
@@ -37,7 +40,7 @@ def _moment(_ctx: click.Context, _param: click.Parameter, text: str) -> datetime
 
 
 @click.command(epilog=EPILOG)
-@click.argument("name")
+@click.argument("name", metavar="NAME|ACCOUNT|all")
 @click.option("--for", "lasting", callback=_duration, metavar="4h", help="End by itself after this time.")
 @why
 @as_json
@@ -64,17 +67,11 @@ def pause(runtime: Runtime, name: str, *, lasting: timedelta | None, why: str, a
         return pauses(container.settings, name, since=now, until=until, order=ordered)
 
     ordered = order(why)
-    carry_out(
-        runtime,
-        plan=lambda container: container.engine.plan_edits(edits(container)),
-        act=lambda container: container.engine.edit(edits(container), ordered),
-        as_json=as_json,
-        dry_run=dry_run,
-    )
+    _carry_out_edits(runtime, edits, ordered, as_json=as_json, dry_run=dry_run)
 
 
 @click.command(epilog=EPILOG)
-@click.argument("name")
+@click.argument("name", metavar="NAME|ACCOUNT|all")
 @why
 @as_json
 @dry_run
@@ -102,7 +99,14 @@ def resume(runtime: Runtime, name: str, *, why: str, as_json: bool, dry_run: boo
 @click.command(epilog=EPILOG)
 @click.option("--until", required=True, callback=_moment, metavar="ISO", help="Its end, with a time zone.")
 @click.option("--account", metavar="NAME", help="Only this account; without it, every one.")
-@click.option("--reason", "why", required=True, metavar="TEXT", help="Why; everyone who is held back reads it.")
+@click.option(
+    "--reason",
+    "why",
+    required=True,
+    callback=legible_reason,
+    metavar="TEXT",
+    help="Why; everyone who is held back reads it.",
+)
 @as_json
 @dry_run
 @click.pass_obj
@@ -123,13 +127,7 @@ def freeze(runtime: Runtime, *, until: datetime, account: str | None, why: str, 
     if not why.strip():
         raise click.UsageError("--reason is empty: say why, everyone who is held back reads it")
     ordered = order(why)
-    carry_out(
-        runtime,
-        plan=lambda container: container.engine.plan_edits(edits(container)),
-        act=lambda container: container.engine.edit(edits(container), ordered),
-        as_json=as_json,
-        dry_run=dry_run,
-    )
+    _carry_out_edits(runtime, edits, ordered, as_json=as_json, dry_run=dry_run)
 
 
 @click.command(epilog=EPILOG)
@@ -140,14 +138,11 @@ def freeze(runtime: Runtime, *, until: datetime, account: str | None, why: str, 
 @click.pass_obj
 def unfreeze(runtime: Runtime, *, account: str | None, why: str, as_json: bool, dry_run: bool) -> None:
     """Lift what `rotator freeze` ordered. Freezes of the configuration file stay; that is exit code 1."""
-    ordered = order(why)
-    carry_out(
-        runtime,
-        plan=lambda container: container.engine.plan_edits(unfreezes(container.settings, account)),
-        act=lambda container: container.engine.edit(unfreezes(container.settings, account), ordered),
-        as_json=as_json,
-        dry_run=dry_run,
-    )
+
+    def edits(container: Container) -> Edits:
+        return unfreezes(container.settings, account)
+
+    _carry_out_edits(runtime, edits, order(why), as_json=as_json, dry_run=dry_run)
 
 
 @click.command(epilog=EPILOG)
@@ -162,11 +157,20 @@ def trust(runtime: Runtime, account: str, *, why: str, as_json: bool, dry_run: b
     Look first: `rotator status` says how many tokens it lacks. Should the doubted list become another one while this
     runs, nothing is believed.
     """
-    ordered = order(why)
+
+    def edits(container: Container) -> Edits:
+        return trusts(container.settings, account)
+
+    _carry_out_edits(runtime, edits, order(why), as_json=as_json, dry_run=dry_run)
+
+
+def _carry_out_edits(
+    runtime: Runtime, edits: Callable[[Container], Edits], ordered: Order, *, as_json: bool, dry_run: bool
+) -> NoReturn:
     carry_out(
         runtime,
-        plan=lambda container: container.engine.plan_edits(trusts(container.settings, account)),
-        act=lambda container: container.engine.edit(trusts(container.settings, account), ordered),
+        plan=lambda container: container.engine.plan_edits(edits(container)),
+        act=lambda container: container.engine.edit(edits(container), ordered),
         as_json=as_json,
         dry_run=dry_run,
     )

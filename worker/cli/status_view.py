@@ -43,7 +43,9 @@ def print_status(report: Report) -> None:
 def _credential_row(view: CredentialView, now: datetime) -> tuple[str | Text, ...]:
     age = span(view.age) if view.age is not None else "-"
     period = span(view.rotation_period) if view.rotation_period else view.rotation_schedule
-    return view.name, f"{age} / {period}", ago(view.due_at, now, never="now"), _state(view)
+    # Without a token of ours it is due, unless something or somebody keeps hands off it.
+    never = "-" if view.retired_at or view.unreadable or view.pause or view.alerts else "now"
+    return view.name, f"{age} / {period}", ago(view.due_at, now, never=never), _state(view)
 
 
 def _state(view: CredentialView) -> Text:
@@ -79,8 +81,15 @@ def _token_rows(view: CredentialView, now: datetime) -> Iterator[tuple[str | Tex
 
 
 def _remark(token: TokenView, now: datetime) -> str:
+    called = f"at the exchange: {token.exchange_label}" if token.exchange_label else ""
+    return "; ".join(one for one in (_lasting(token, now), called) if one)
+
+
+def _lasting(token: TokenView, now: datetime) -> str:
     if token.listed is False:
         return "not in the list"
+    if token.state is TokenState.FOREIGN:
+        return "services are served it, and no journal knows it"
     if token.grace_ends_at is not None:
         return f"grace ends {ago(token.grace_ends_at, now)}" if token.grace_ends_at > now else "grace is over"
     return ""
@@ -108,6 +117,7 @@ def _alert_rows(view: AccountView | CredentialView) -> Iterator[tuple[str | Text
         if hold.reason.value not in told:
             yield whose, mark(hold.severity, hold.reason.value), hold.sentence
     for flag in view.flags:
-        facts = "".join(f" {name.replace('_', ' ')}: {value};" for name, value in flag.evidence.items()).rstrip(";")
-        sentence = f"{flag.sentence} Since {flag.since:%F %R} UTC.{f' ({facts.strip()})' if facts else ''}"
+        facts = "; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in flag.evidence.items() if value)
+        # What to type ends the sentence, so nothing may follow it.
+        sentence = f"Since {flag.since:%F %R} UTC{f' ({facts})' if facts else ''}: {flag.sentence}"
         yield flag.credential or whose, mark(flag.severity, flag.kind), sentence

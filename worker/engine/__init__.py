@@ -208,12 +208,12 @@ class Engine:
         return recorder.outcomes
 
     def flag(self, account: str) -> tuple[Outcome, ...]:
-        """Begin and end the stale verdicts of an account; raises UnknownNameError for an unknown account."""
+        """Begin and end the verdicts of an account; raises UnknownNameError for an unknown account."""
         recorder = Recorder(self._outcomes, self._clock)
         facts = observed(self._gatherer.account(account), self._clock.now())
         plan = plan_flags(facts, self._clock.now())
         if facts.tokens is None:
-            sentence = f"Staleness in account {account} cannot be judged: {facts.list_error}"
+            sentence = f"Whether tokens of account {account} are used cannot be judged: {facts.list_error}"
             recorder.note(account, "", Result.HELD, Reason.UNREADABLE, sentence, severity=Severity.WARNING)
         recorder.holds(plan.holds)
         flag_account(self._world(account, recorder), facts, plan.steps)

@@ -99,7 +99,9 @@ def _probe(world: World, facts: CredentialFacts, step: Step) -> Dangling | None:
         world.exchange.list_tokens_as(document.token_id, document.secret)
     except AuthenticationRefusedError:
         return _control(world, step)
-    world.recorder.done(step, f"{step.label} still works although no list shows it.")
+    # Found again at every sweep for as long as the list lacks it: routine, and no news for the event stream.
+    sentence = f"{step.label} still works although no list shows it."
+    world.recorder.stopped(step, Reason.CURRENT_NOT_LIVE, sentence, Severity.INFO)
     return None
 
 
@@ -107,7 +109,7 @@ def _control(world: World, step: Step) -> Dangling:
     """Return the proof, once a call of the account itself has succeeded."""
     world.exchange.list_tokens()
     world.recorder.done(
-        step,
+        replace(step, reason=Reason.DANGLING),
         f"{step.label} of credential {step.credential} (account {step.account}) is refused by the exchange while other "
         f"calls succeed: services that use it are rejected. It is rotated at once, unless somebody paused it.",
         severity=Severity.ERROR,

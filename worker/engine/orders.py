@@ -17,6 +17,7 @@ from worker.policy.adoption import plan_adopt
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.observation import observed
 from worker.policy.orders import (
+    after_revoke_all,
     is_replaced,
     known_tokens,
     plan_compromised,
@@ -32,6 +33,12 @@ from worker.snapshot import Gatherer
 
 _MOST_TRIES = 4
 """Losing a race to a sweep is ordinary: the order is planned anew on what the winner left."""
+
+
+_RETIRED = (
+    "Credential {name} is retired: it is never rotated again. Once nothing of it is left, take it out of the "
+    "configuration and restart workers and beats."
+)
 
 
 class _Change(Protocol):
@@ -146,8 +153,7 @@ class Orders:
                 self._written(world, self._fence(world, facts), mark)
                 world.recorder.done(
                     step,
-                    f"Every token of credential {name} is marked for revocation. Services are rejected from now on, "
-                    f"until the next sweep has issued a new one (unless it is paused).",
+                    f"Every token of credential {name} is marked for revocation. {after_revoke_all(facts)}",
                     severity=Severity.WARNING,
                 )
                 self._revoke_ordered(world, name)
@@ -172,7 +178,7 @@ class Orders:
                     world.recorder.holds([hold])
             for step in _only(plan, Action.RETIRE):
                 self._written(world, self._fence(world, facts), retire)
-                world.recorder.done(step, f"Credential {name} is retired: it is never rotated again.")
+                world.recorder.done(step, _RETIRED.format(name=name))
                 self._revoke_ordered(world, name)
 
         return self._carry_out(name, Action.RETIRE, Reason.RETIRED, act)

@@ -167,14 +167,13 @@ class Rotation:
             fence_path(world, self._location, self._path, expected=intent.expected_version if intent else 0)
         except CasConflictError:
             self._path = world.consumers.read(self._location)
-            if self._serves(step.token_id):
+            if self._serves_staged():
                 return self._close(step)
         self._give_up(reason)
-        what = (
-            "has other scopes than were asked for"
-            if verdict is Verification.SCOPES_DIFFER
-            else f"was answered 401 for {self._credential.policy.verify_deadline.total_seconds():g} s"
-        )
+        what = {
+            Verification.SCOPES_DIFFER: "has other scopes than were asked for",
+            Verification.UNUSABLE: "has a secret that nothing can be signed with",
+        }.get(verdict, f"was answered 401 for {self._credential.policy.verify_deadline.total_seconds():g} s")
         whose = f"{step.label} of credential {step.credential} (account {step.account})"
         if intent is not None and intent.kind == "rollback":
             sentence = f"The predecessor {whose} {what}, so it is not served again; services keep the present token."
@@ -210,7 +209,7 @@ class Rotation:
             self._receipt = world.consumers.write(self._location, document, cas=intent.expected_version)
         except CasConflictError as error:
             self._path = world.consumers.read(self._location)
-            if not self._serves(step.token_id):
+            if not self._serves_staged():
                 world.recorder.stopped(step, Reason.SUPERSEDED_BY_OTHER, str(error), Severity.WARNING)
                 return False
         version = self._receipt.version if self._receipt else self._path_version()
@@ -269,9 +268,13 @@ class Rotation:
             raise ValueError(f"{self._credential.name}: no journal")
         return self._journal
 
-    def _serves(self, token_id: str | None) -> bool:
-        document = self._path.document if self._path else None
-        return document is not None and document.token_id == token_id
+    def _serves_staged(self) -> bool:
+        """Whether services are served the staged token with its own secret: somebody promoted it."""
+        intent, document = self._seen().journal.intent, self._path.document if self._path else None
+        staged = intent.token if intent else None
+        if staged is None or document is None:
+            return False
+        return (document.token_id, document.secret) == (staged.token_id, staged.secret)
 
     def _path_version(self) -> int:
         return self._path.version if self._path else 0

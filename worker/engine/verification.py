@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from enum import StrEnum
 
-from worker.errors import AuthenticationRefusedError
+from worker.errors import AuthenticationRefusedError, UnusableSecretError
 from worker.models import TokenList
 from worker.ports import Clock
 
@@ -19,6 +19,7 @@ class Verification(StrEnum):
     PROVED = "proved"
     REFUSED = "refused"
     SCOPES_DIFFER = "scopes_differ"
+    UNUSABLE = "unusable"
 
 
 def verify_token(
@@ -28,7 +29,7 @@ def verify_token(
 
     A 2xx proves the token; its own row, when it is listed already, must carry the scopes that were asked for. Only
     repeated 401s with agreeing clocks, past the deadline counted from the first try, refuse it: a new token may take
-    a moment to be known everywhere.
+    a moment to be known everywhere. A secret that nothing can be signed with needs no call to be refused.
 
     Args:
         signed_list: lists tokens, signed by the staged token.
@@ -51,5 +52,7 @@ def verify_token(
                 return Verification.REFUSED
             clock.sleep(_PAUSES[min(tries, len(_PAUSES)) - 1])
             continue
+        except UnusableSecretError:
+            return Verification.UNUSABLE
         row = listing.by_id(token_id)
         return Verification.SCOPES_DIFFER if row and scopes and set(row.scopes) != set(scopes) else Verification.PROVED

@@ -15,7 +15,7 @@ from datetime import datetime
 import httpx
 from pydantic import SecretBytes, SecretStr
 
-from worker.errors import PermanentError
+from worker.errors import PermanentError, UnusableSecretError
 from worker.ports import Clock
 
 _HEADER_SAFE = re.compile(r"[!-~]([ -~]*[!-~])?")
@@ -55,7 +55,7 @@ class HmacAuth(Signing):
         clock: must agree with the exchange's within 30 s.
 
     Raises:
-        PermanentError: the id cannot be a header, or the secret is not base64; nothing was sent.
+        PermanentError: the id cannot be a header, or (UnusableSecretError) the secret is not base64; nothing was sent.
     """
 
     requires_request_body = True
@@ -65,7 +65,7 @@ class HmacAuth(Signing):
             raise PermanentError(f"The token id {token_id!r} cannot be sent in a header. Nothing was sent.")
         key = _decoded(secret)
         if not key:
-            raise PermanentError(
+            raise UnusableSecretError(
                 f"The secret of token {token_id} is not base64, so nothing can be signed with it and nothing was sent. "
                 "Look at what Vault holds for it."
             )

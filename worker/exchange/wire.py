@@ -22,7 +22,10 @@ class WireFormatError(ValueError):
 
 def _as_utc(moment: datetime) -> datetime:
     # The interface promises UTC, so a time without a zone is one in UTC.
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        raise ValueError("a time that is none in UTC") from None
 
 
 def _none_if_invalid(value: Any, handler: Any) -> Any:

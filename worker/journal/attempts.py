@@ -24,6 +24,9 @@ KEPT_ENDED_RECORDS = 50
 """Ended ledger records kept in full, beside the one used last; of older ones only the label stays (a label once ours
 is ours for good)."""
 
+_MOST_WINDOWS = 10
+"""Verify windows of one attempt that are told apart; an outage can have it verified at every sweep for days."""
+
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -41,7 +44,7 @@ def open_intent(
     """Return the journal with an intent of that kind; raises JournalFullError when it nears Vault's entry size."""
     if journal.intent is not None:
         raise ValueError(f"{journal.credential}: intent {journal.intent.rotation_id} is still open")
-    compacted = _compact(journal)
+    compacted = compact(journal)
     if len(compacted.model_dump_json()) > JOURNAL_LIMIT_BYTES:
         raise JournalFullError(
             f"The journal of credential {journal.credential} (account {journal.account}) is larger than "
@@ -76,7 +79,11 @@ def stage(journal: Journal, token: DerivedToken, *, now: datetime) -> Journal:
 def reopen_verify(journal: Journal, *, now: datetime) -> Journal:
     """Return the journal with one more verify window, for a verify that is repeated by a later run."""
     intent = open_intent_of(journal)
-    return next_of(journal, intent=copy_of(intent, windows=(*closed(intent.windows, now), VerifyWindow(opened_at=now))))
+    before = closed(intent.windows, now)
+    if len(before) >= _MOST_WINDOWS:
+        # What lies in between is discounted, too: too little is taken for use then, never too much.
+        before = (VerifyWindow(opened_at=before[0].opened_at, closed_at=before[-1].closed_at),)
+    return next_of(journal, intent=copy_of(intent, windows=(*before, VerifyWindow(opened_at=now))))
 
 
 def close(journal: Journal, *, promoted_version: int, promoted_at: datetime, now: datetime) -> Journal:
@@ -171,7 +178,8 @@ def _with_windows(ledger: tuple[TokenRecord, ...], intent: Intent, now: datetime
     )
 
 
-def _compact(journal: Journal) -> Journal:
+def compact(journal: Journal) -> Journal:
+    """Return the journal with all but the latest ended records reduced to their labels."""
     ended = [record for record in journal.ledger if record.state is RecordState.REVOKED and record.secret_destroyed]
     used = [record for record in ended if record.last_used_by_others is not None]
     # How long nobody has used the credential hangs on this one, however many tokens came after it.

@@ -2,8 +2,12 @@
 
 from datetime import datetime, timedelta
 
+from worker.journal.attempts import compact
 from worker.journal.documents import Failures, Journal, RecordState, TokenRecord, VerifyWindow
 from worker.journal.edits import copy_of, next_of, with_record
+
+_MANY_RECORDS = 500
+"""A journal with fewer is far from Vault's entry size, and each rotation makes it small again."""
 
 
 def mark_revoking(
@@ -25,6 +29,9 @@ def mark_revoking(
     if known is None:
         rotation_id = label.rsplit("/", 1)[-1]
         known = TokenRecord(rotation_id=rotation_id, label=label, state=RecordState.ABANDONED, token_id=token_id)
+        if len(journal.ledger) >= _MANY_RECORDS:
+            # Any number of tokens can be issued with a label of ours, between one rotation and the next.
+            journal = compact(journal)
     if known.state is RecordState.CURRENT:
         raise ValueError(f"{journal.credential}: token {token_id} is current and is never revoked")
     marked = copy_of(

@@ -8,6 +8,10 @@ from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.refusals import hold_of, live_records, refused, step_of
 from worker.policy.safety import hands_off
 from worker.policy.steps import Action, Hold, Plan, Reason
+from worker.policy.wording import beginning
+
+_NO_JOURNAL_GETS_TO = 2**52
+"""A journal that took over such a sequence would soon count further than a served document may say."""
 
 
 def plan_adopt(
@@ -79,7 +83,14 @@ def _refuse_token(
 ) -> Hold | None:
     served = document.token_id
     if token_id is not None and token_id != served:
-        return hold_of(facts, Reason.OTHER_TOKEN, f"{facts.location} holds token {served}, not {token_id}.")
+        sentence = f"{facts.location} holds token {beginning(served)}, not {token_id}."
+        return hold_of(facts, Reason.OTHER_TOKEN, sentence)
+    if document.sequence >= _NO_JOURNAL_GETS_TO:
+        sentence = (
+            f"{facts.location} says that its journal was written {document.sequence} times, and none ever is: another "
+            f"hand wrote that. Restore the version before it."
+        )
+        return hold_of(facts, Reason.JOURNAL_BEHIND, sentence)
     record = facts.ledger.record_of(served) if facts.ledger else None
     if record is not None and record.state in {RecordState.REVOKING, RecordState.REVOKED}:
         sentence = f"Token {served} at {facts.location} is {record.state.value} in the ledger, and that is final."
@@ -88,7 +99,11 @@ def _refuse_token(
         return hold_of(facts, Reason.UNREADABLE, f"The tokens could not be listed: {account.list_error}")
     listed = account.tokens.by_id(served)
     if listed is None:
-        sentence = f"Token {served} at {facts.location} is not in the list of account {account.account}."
+        fields = facts.credential.fields
+        sentence = (
+            f"Token {beginning(served)} at {facts.location} is not in the list of account {account.account}. Does "
+            f"field {fields.token_id!r} there hold the token's id, and {fields.secret!r} its secret?"
+        )
         return hold_of(facts, Reason.NOT_LISTED, sentence)
     return None
 

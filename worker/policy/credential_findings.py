@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from worker.journal import RecordState
+from config.schema import Policy
+from worker.journal import RecordState, TokenRecord
 from worker.models import Severity, TokenList
 from worker.policy.due import age_of, is_overdue, judge_due
 from worker.policy.facts import AccountState, CredentialFacts
-from worker.policy.guards import Interval, freezes_of
+from worker.policy.guards import Interval, freezes_of, pause_of
 from worker.policy.rotation import is_parked
 from worker.policy.steps import Reason
 from worker.policy.usage import stale_verdict
@@ -75,6 +76,7 @@ def of_rotation(facts: CredentialFacts, state: AccountState, now: datetime) -> I
             Severity.ERROR,
             evidence={"rule": "park_after", "failures": str(journal.failures.count), **_when(journal.failures.last_at)},
         )
+    yield from _of_ended_token(facts, state, now)
     if current is None or current.promoted_at is None:
         return
     if is_overdue(current, policy, now):
@@ -92,7 +94,7 @@ def of_rotation(facts: CredentialFacts, state: AccountState, now: datetime) -> I
             Reason.DANGLING,
             name,
             f"{_name(facts).capitalize()} serves {current.label}, which the exchange refuses: services are "
-            f"answered 401. It is rotated at once, unless somebody paused it.",
+            f"answered 401. {_what_follows(facts, state, now)}",
             Severity.ERROR,
             token_id=current.token_id,
             label=current.label,
@@ -106,12 +108,17 @@ def of_rotation(facts: CredentialFacts, state: AccountState, now: datetime) -> I
     for freeze in freezes_of(account, state.freezes, state.ledger, now, policy.freeze_sight):
         overdue_at = _overdue_in(freeze, facts, current.promoted_at)
         if overdue_at is not None and overdue_at > now:
+            # Once it is in force it holds back what a person asks for, too.
+            what_to_do = (
+                f"Rotate it before {freeze.start:%Y-%m-%d %H:%M} UTC: rotator rotate {name}"
+                if freeze.start > now
+                else f"It is in force, so {name} cannot be rotated before it ends. {freeze.ends_with(account)}"
+            )
             yield Verdict(
                 Reason.FREEZE_OUTLASTS,
                 name,
                 f"The freeze until {freeze.until:%Y-%m-%d %H:%M} UTC ({freeze.reason}) outlasts the max_age of "
-                f"{_name(facts)}, which ends at {overdue_at:%Y-%m-%d %H:%M} UTC. Rotate it "
-                f"before {freeze.start:%Y-%m-%d %H:%M} UTC: rotator rotate {name}",
+                f"{_name(facts)}, which ends at {overdue_at:%Y-%m-%d %H:%M} UTC. {what_to_do}",
                 evidence={
                     "rule": "max_age",
                     "overdue": overdue_at.isoformat(),
@@ -119,6 +126,37 @@ def of_rotation(facts: CredentialFacts, state: AccountState, now: datetime) -> I
                 },
             )
             return
+
+
+def _of_ended_token(facts: CredentialFacts, state: AccountState, now: datetime) -> Iterator[Verdict]:
+    """Yield that services are still served a token which a person had revoked."""
+    journal = facts.ledger
+    served = journal.record_of(facts.served_token_id) if journal and facts.served_token_id else None
+    if journal is None or journal.retired_at is not None or served is None:
+        return
+    if served.state not in {RecordState.REVOKING, RecordState.REVOKED}:
+        return
+    yield Verdict(
+        Reason.DANGLING,
+        facts.credential.name,
+        f"{_name(facts).capitalize()} still serves {served.label}, which was revoked ({served.revoking_reason}): "
+        f"services are answered 401. {_what_follows(facts, state, now)}",
+        Severity.ERROR,
+        token_id=served.token_id,
+        label=served.label,
+        evidence={
+            "rule": "served and revoked",
+            "revoked": served.revoking_at.isoformat() if served.revoking_at else "",
+        },
+    )
+
+
+def _what_follows(facts: CredentialFacts, state: AccountState, now: datetime) -> str:
+    pause = pause_of(state.ledger, facts.credential.name, now)
+    if pause is None:
+        return "It is rotated at once, unless somebody pauses it."
+    scope = f"credential:{pause.credential}" if pause.credential else f"account:{facts.credential.account}"
+    return f"It is not rotated, because {pause.by} paused it ({pause.reason}). To go on: rotator resume {scope}"
 
 
 def _overdue_in(freeze: Interval, facts: CredentialFacts, promoted_at: datetime) -> datetime | None:
@@ -158,6 +196,15 @@ def of_revocation(facts: CredentialFacts, now: datetime) -> Iterator[Verdict]:
             )
 
 
+def _cut_off(record: TokenRecord, policy: Policy, now: datetime) -> str:
+    """Return until when its reader has time."""
+    age = age_of(record, now)
+    if age is None or record.superseded_at is None:
+        return ""
+    at = max(now - age + policy.max_age, record.superseded_at + policy.grace)
+    return f": it is answered 401 from {at:%Y-%m-%d %H:%M} UTC on, when the token is past max_age and revoked"
+
+
 def of_superseded(facts: CredentialFacts, tokens: TokenList, now: datetime) -> Iterator[Verdict]:
     """Yield each superseded token that is still in use past max_overlap."""
     policy, name = facts.credential.policy, facts.credential.name
@@ -173,7 +220,7 @@ def of_superseded(facts: CredentialFacts, tokens: TokenList, now: datetime) -> I
                 name,
                 f"{record.label} of {_name(facts)} was superseded {span(overlap)} ago, past "
                 f"max_overlap {span(policy.max_overlap)}, and is still in use ({span(now - last)} ago). Find the "
-                f"reader that did not pick up the new version.",
+                f"reader that did not pick up the new version{_cut_off(record, policy, now)}.",
                 token_id=record.token_id,
                 label=record.label,
                 evidence={

@@ -104,12 +104,17 @@ class AccountFacts:
         return tuple(one for one in tokens.tokens if one.token_id not in ids)
 
     def strangers(self, tokens: TokenList) -> tuple[ListedToken, ...]:
-        """Return the listed tokens that no credential knows: neither by id nor by the full label of an intent."""
+        """Return the listed tokens that no credential knows: neither by id nor by the full label of an intent.
+
+        What a credential's path serves is no stranger, whoever put it there: services use it, so nobody may read that
+        it can be revoked by hand.
+        """
         unrecorded = self.unrecorded(tokens)
         if not unrecorded:
             return ()
         ours = frozenset[str]().union(*(one.ledger.labels for one in self.credentials if one.ledger is not None))
-        return tuple(one for one in unrecorded if one.label not in ours)
+        served = {one.served_token_id for one in self.credentials}
+        return tuple(one for one in unrecorded if one.label not in ours and one.token_id not in served)
 
     @property
     def unconfigured(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from config.schema import MAX_LABEL_LENGTH
 from worker.models import ListedToken, Severity, TokenList
 from worker.policy.credential_findings import of_revocation, of_rotation, of_superseded, of_use
 from worker.policy.facts import AccountFacts, AccountState, CredentialFacts
@@ -11,6 +12,10 @@ from worker.policy.steps import Reason
 from worker.policy.usage import is_use_shown
 from worker.policy.verdict import ANNOUNCED, BY_LIST, Verdict
 from worker.policy.wording import span
+
+MOST_STRANGERS = 20
+"""Tokens of other hands that are told one by one: whoever can issue tokens must neither fill the account ledger nor
+drown the other alerts."""
 
 _ON_LINEAGE = frozenset({Reason.STALE, Reason.STALE_FOR_LONG, Reason.UNUSED})
 
@@ -88,23 +93,46 @@ def _of_account(facts: AccountFacts, state: AccountState, now: datetime) -> Iter
 def _of_strangers(facts: AccountFacts, tokens: TokenList) -> Iterator[Verdict]:
     if any(one.unreadable for one in facts.credentials):
         return  # whose a token is cannot be said before every journal was read
-    for token in facts.strangers(tokens):
-        label = token.label or "(no label)"
-        owner = next((one for one in facts.credentials if label.startswith(f"{one.credential.name}/")), None)
-        if owner is not None:
-            yield Verdict(
-                Reason.LOOKS_OURS,
-                owner.credential.name,
-                f"Token {label} of account {facts.account} looks like one of ours, but no journal knows it. It is not "
-                f"touched: another deployment with the same names, or a journal that was lost? Revoke it by hand.",
-                token_id=token.token_id,
-                label=token.label,
-                evidence=_of_listed(token, "label of ours, in no journal"),
-            )
-        elif facts.settings.guards.foreign == "alert":
-            sentence = f"Token {label} of account {facts.account} is not ours; it is never touched."
-            evidence = _of_listed(token, "foreign")
-            yield Verdict(Reason.FOREIGN, "", sentence, token_id=token.token_id, label=token.label, evidence=evidence)
+    # The oldest first, so that those that were told stay told when more come.
+    strangers = sorted(facts.strangers(tokens), key=lambda one: (one.created_at, one.token_id))
+    told = [one for one in (_of_stranger(facts, token) for token in strangers) if one is not None]
+    yield from told[:MOST_STRANGERS]
+    if len(told) > MOST_STRANGERS:
+        yield Verdict(
+            Reason.FOREIGN,
+            "",
+            f"Account {facts.account} has more than {MOST_STRANGERS} tokens that no journal knows; the newer ones are "
+            f"not told one by one. They are never touched. See all of them: rotator status",
+            evidence={"rule": "foreign", "told": str(MOST_STRANGERS)},
+        )
+
+
+def _of_stranger(facts: AccountFacts, token: ListedToken) -> Verdict | None:
+    label = _shown(token.label)
+    owner = next((one for one in facts.credentials if label.startswith(f"{one.credential.name}/")), None)
+    if owner is not None:
+        return Verdict(
+            Reason.LOOKS_OURS,
+            owner.credential.name,
+            f"Token {label} of account {facts.account} looks like one of ours, but no journal knows it. It is not "
+            f"touched: another deployment with the same names, or a journal that was lost? When nobody uses it any "
+            f"more, revoke it by hand at the exchange.",
+            token_id=token.token_id,
+            label=token.label,
+            evidence=_of_listed(token, "label of ours, in no journal"),
+        )
+    if facts.settings.guards.foreign == "alert":
+        sentence = f"Token {label} of account {facts.account} is not ours; it is never touched."
+        evidence = _of_listed(token, "foreign")
+        return Verdict(Reason.FOREIGN, "", sentence, token_id=token.token_id, label=token.label, evidence=evidence)
+    return None
+
+
+def _shown(label: str | None) -> str:
+    # The exchange promises 128 characters, and the sentence is kept in the account ledger.
+    if not label:
+        return "(no label)"
+    return label if len(label) <= MAX_LABEL_LENGTH else f"{label[:MAX_LABEL_LENGTH]}…"
 
 
 def _of_listed(token: ListedToken, rule: str) -> dict[str, str]:

@@ -11,17 +11,25 @@ from config.schema import Freeze
 from worker.account_ledger import AccountLedger, Pause
 from worker.models import Severity
 from worker.policy.due import last_time, next_time
+from worker.policy.facts import CredentialFacts
 from worker.policy.steps import Hold, Reason
 from worker.policy.wording import span
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """One freeze as it concerns an account: when it begins and ends, and why."""
+    """One freeze as it concerns an account: when it begins and ends, why, and whether a person ordered it."""
 
     start: datetime
     until: datetime
     reason: str
+    ordered: bool = False
+
+    def ends_with(self, account: str) -> str:
+        """Return how a person ends it before its time, as a sentence."""
+        if self.ordered:
+            return f"To end it now: rotator unfreeze --account {account}"
+        return "It is in the configuration file, and only there it can be ended."
 
 
 def pause_of(ledger: AccountLedger, credential: str, now: datetime) -> Pause | None:
@@ -41,7 +49,7 @@ def freezes_of(
     account: str, configured: Sequence[Freeze], ledger: AccountLedger, now: datetime, sight: timedelta = timedelta()
 ) -> tuple[Interval, ...]:
     """Return the freezes of an account that are in force or begin within `sight`, the earliest first."""
-    found = [Interval(one.since, one.until, one.reason) for one in ledger.freezes if one.until > now]
+    found = [Interval(one.since, one.until, one.reason, ordered=True) for one in ledger.freezes if one.until > now]
     for freeze in configured:
         if not freeze.accounts or account in freeze.accounts:
             found.extend(_intervals(freeze, now, sight))
@@ -69,6 +77,15 @@ def _intervals(freeze: Freeze, now: datetime, sight: timedelta) -> Iterator[Inte
         start = next_time(freeze.schedule, freeze.timezone, start)
 
 
+def credential_held_back(facts: CredentialFacts, now: datetime) -> Hold | None:
+    """Return what `held_back` says of that credential; None when its account ledger is unread, as `hands_off` says."""
+    credential, state = facts.credential, facts.state
+    if state is None:
+        return None
+    intervals = freezes_of(credential.account, state.freezes, state.ledger, now)
+    return held_back(credential.account, credential.name, state.ledger, intervals, now)
+
+
 def held_back(
     account: str, credential: str, ledger: AccountLedger, intervals: Sequence[Interval], now: datetime
 ) -> Hold | None:
@@ -93,7 +110,7 @@ def held_back(
     if freeze is not None:
         sentence = (
             f"{name} is frozen until {freeze.until:%Y-%m-%d %H:%M} UTC ({freeze.reason}): nothing is rotated or "
-            f"revoked for another {span(freeze.until - now)}, except by an emergency."
+            f"revoked for another {span(freeze.until - now)}, except by an emergency. {freeze.ends_with(account)}"
         )
         return Hold(account, credential, Reason.FROZEN, sentence)
     if ledger.suspicion is not None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from worker.account_ledger import AccountLedger, changed, end_outage, note_outage, observe_list, set_dangling
 from worker.journal import RecordState
 from worker.policy.facts import AccountFacts, AccountState, CredentialFacts
+from worker.policy.refusals import live_records
 from worker.policy.steps import Action, Reason, Step
 
 _LISTS_TO_PROBE = 2
@@ -36,8 +37,28 @@ def observe(facts: AccountFacts, now: datetime) -> AccountLedger | None:
     if not any(one.unreadable for one in facts.credentials):
         # A token that is listed again is proved no longer: else it would be rotated in spite of a freeze.
         ledger = set_dangling(ledger, (), currents - listed)
-    with_journal = {one.credential.name for one in facts.credentials if one.journal is not None}
-    return changed(ledger, known=tuple(sorted({*ledger.known, *with_journal})))
+    return changed(ledger, known=tuple(sorted(_known(facts, ledger))))
+
+
+def _known(facts: AccountFacts, ledger: AccountLedger) -> set[str]:
+    """Return the credentials that would be missed if they left the settings.
+
+    One that is retired, with nothing left to end, may leave. One whose path another name is configured for has not
+    vanished: that is told as `moved`, and the journal is the other one's once it is taken over.
+    """
+    journals = [(one, one.ledger) for one in facts.credentials if one.ledger is not None]
+    renamed = {
+        journal.credential
+        for one, journal in journals
+        if journal.credential != one.credential.name and journal.account == facts.account
+    }
+    ended = {
+        journal.credential
+        for one, journal in journals
+        if journal.retired_at is not None and not live_records(journal) and one.served_token_id is None
+    }
+    own = {journal.credential for one, journal in journals if journal.credential == one.credential.name}
+    return ({*ledger.known} - renamed | own) - ended
 
 
 def currents_of(facts: AccountFacts) -> set[str]:

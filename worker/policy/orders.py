@@ -6,7 +6,7 @@ from worker.journal import LIVE, Journal, RecordState, TokenRecord
 from worker.models import PathContent
 from worker.policy.due import is_overdue
 from worker.policy.facts import CredentialFacts
-from worker.policy.guards import freezes_of, held_back
+from worker.policy.guards import credential_held_back
 from worker.policy.refusals import hold_of, live_records, refused, step_of, with_hint
 from worker.policy.rotation import ROTATION, purpose_of
 from worker.policy.safety import ANOTHER_HAND, hands_off
@@ -28,7 +28,7 @@ def plan_compromised(facts: CredentialFacts) -> Plan:
         return refused(with_hint(hold, _BREAK_GLASS.format(name=name)) if can_cut_off else hold)
     if journal is not None and journal.retired_at is not None:
         return refused(_retired(facts, journal))
-    if journal is None or not _all_live(journal):
+    if journal is None or not _any_live(journal):
         sentence = f"No token of ours is live for {name}: nothing is compromised. To get one: rotator rotate {name}"
         return refused(hold_of(facts, Reason.NOTHING_LIVE, sentence))
     first = _settle(facts, Reason.COMPROMISED)
@@ -69,14 +69,27 @@ def plan_revoke_all(facts: CredentialFacts) -> Plan:
     hold = _distrust(facts, drift=False)
     if hold is not None:
         return refused(hold)
-    if journal is None or not _all_live(journal):
+    if journal is None or not _any_live(journal):
         return refused(hold_of(facts, Reason.NOTHING_LIVE, f"No token of ours is live for {name}."))
     sentence = (
-        f"Mark every token of {name}, the one that services use included, in one write. Services are rejected until "
-        f"the next sweep has issued a new one; to prevent that one: rotator pause {name}"
+        f"Mark every token of {name}, the one that services use included, in one write. {after_revoke_all(facts)}"
     )
     mark = step_of(facts, Action.REVOKE_ALL, Reason.ORDERED, sentence)
     return Plan(steps=(*_settle(facts, Reason.ORDERED), mark, *_revokes(facts, journal, Reason.ORDERED)))
+
+
+def after_revoke_all(facts: CredentialFacts) -> str:
+    """Return what becomes of the services then, as a sentence: nothing is put where another hand's change is."""
+    hold, path = hands_off(facts), facts.path
+    if hold is not None and path is not None and path.content is not PathContent.EMPTY:
+        return (
+            f"Services are rejected, and nothing new is issued for as long as {facts.location} holds what another hand "
+            f"put there; what to do about that: rotator plan {facts.credential.name}"
+        )
+    return (
+        f"Services are rejected until the next sweep has issued a new one (unless it is paused); to prevent that one: "
+        f"rotator pause {facts.credential.name}"
+    )
 
 
 def plan_rollback(facts: CredentialFacts, now: datetime) -> Plan:
@@ -100,7 +113,11 @@ def plan_rollback(facts: CredentialFacts, now: datetime) -> Plan:
     if predecessor is None:
         sentence = f"{name} has no superseded token that is still alive; to replace the current one: rotator rotate"
         return refused(hold_of(facts, Reason.NO_PREDECESSOR, f"{sentence} {name}"))
-    old = " It is past max_age, so the next sweep replaces it." if _is_old(facts, predecessor, now) else ""
+    old = (
+        " It is past max_age, so the next sweep replaces it."
+        if is_overdue(predecessor, facts.credential.policy, now)
+        else ""
+    )
     sentence = (
         f"Take the secret of {predecessor.label} from the version that served it and stage it in the journal; the "
         f"present token keeps its own grace.{old}"
@@ -120,10 +137,6 @@ def plan_rollback(facts: CredentialFacts, now: datetime) -> Plan:
         for one in (Action.VERIFY, Action.PROMOTE, Action.CLOSE)
     )
     return Plan(steps=(first, *rest))
-
-
-def _is_old(facts: CredentialFacts, record: TokenRecord, now: datetime) -> bool:
-    return is_overdue(record, facts.credential.policy, now)
 
 
 def predecessor_of(journal: Journal) -> TokenRecord | None:
@@ -167,15 +180,11 @@ def _distrust(facts: CredentialFacts, *, drift: bool) -> Hold | None:
 
 
 def _paused_or_frozen(facts: CredentialFacts, now: datetime) -> Hold | None:
-    credential, state = facts.credential, facts.state
-    if state is None:
-        return None
-    intervals = freezes_of(credential.account, state.freezes, state.ledger, now)
-    hold = held_back(credential.account, credential.name, state.ledger, intervals, now)
+    hold = credential_held_back(facts, now)
     return hold if hold is not None and hold.reason in {Reason.PAUSED, Reason.FROZEN} else None
 
 
-def _all_live(journal: Journal) -> bool:
+def _any_live(journal: Journal) -> bool:
     staged = journal.intent is not None and journal.intent.token is not None
     return staged or bool(live_records(journal))
 

@@ -13,7 +13,9 @@ def refused(*holds: Hold) -> Plan:
 
 def with_hint(hold: Hold, hint: str) -> Hold:
     """Return the hold with what else a person can do."""
-    return Hold(hold.account, hold.credential, hold.reason, f"{hold.sentence} {hint}", hold.severity, hold.token_id)
+    # A command that ends the sentence is kept apart from what follows.
+    sentence = hold.sentence if hold.sentence.endswith(".") else f"{hold.sentence} ."
+    return Hold(hold.account, hold.credential, hold.reason, f"{sentence} {hint}", hold.severity, hold.token_id)
 
 
 def hold_of(facts: CredentialFacts, reason: Reason, sentence: str) -> Hold:

@@ -13,7 +13,7 @@ from worker.models import ListedToken, RevokeResult, Severity, TokenList
 from worker.policy.caps import within_cap
 from worker.policy.due import age_of
 from worker.policy.facts import AccountFacts, CredentialFacts
-from worker.policy.guards import freezes_of, held_back
+from worker.policy.guards import credential_held_back, freezes_of, held_back
 from worker.policy.safety import ANOTHER_HAND, account_hold, hands_off
 from worker.policy.steps import Action, Hold, Plan, Reason, Step
 from worker.policy.usage import is_adopted, stale_verdict, used_by_others
@@ -89,7 +89,7 @@ def _tombstone(facts: CredentialFacts, served: TokenRecord) -> Step:
 def _of_credential(
     facts: CredentialFacts, tokens: TokenList, unrecorded: Sequence[ListedToken], now: datetime
 ) -> Iterator[Step | Hold]:
-    hold = hands_off(facts) or _held_back(facts, now)
+    hold = hands_off(facts) or credential_held_back(facts, now)
     if hold is not None:
         yield hold
         return
@@ -122,14 +122,6 @@ def _of_credential(
         if verdict is not None:
             yield verdict
     yield from strays_of(facts, unrecorded)
-
-
-def _held_back(facts: CredentialFacts, now: datetime) -> Hold | None:
-    if facts.state is None:
-        return None
-    account, ledger = facts.credential.account, facts.state.ledger
-    intervals = freezes_of(account, facts.state.freezes, ledger, now)
-    return held_back(account, facts.credential.name, ledger, intervals, now)
 
 
 def _of_record(

@@ -1,5 +1,6 @@
 """When a credential is rotated, and how an open intent goes on."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from config.schema import Policy
@@ -7,10 +8,13 @@ from worker.journal import Failures, Intent, RecordState
 from worker.models import Severity
 from worker.policy.due import Due, is_overdue, judge_due
 from worker.policy.facts import CredentialFacts
-from worker.policy.guards import freezes_of, held_back
+from worker.policy.guards import credential_held_back
 from worker.policy.safety import hands_off
 from worker.policy.steps import Action, Hold, Plan, Reason, Step
 from worker.policy.wording import span
+
+LONGEST_WAIT_OF_REJECTED = timedelta(minutes=15)
+"""The longest time from one failed attempt to the next while services are rejected."""
 
 ROTATION = (Action.MINT, Action.VERIFY, Action.PROMOTE, Action.CLOSE)
 _PURPOSE = {
@@ -39,14 +43,21 @@ def plan_rotation(facts: CredentialFacts, now: datetime, *, requested_at: dateti
     hold = hands_off(facts)
     if hold is not None:
         return Plan(holds=(hold,))
-    held = _held_back(facts, now)
+    held = credential_held_back(facts, now)
     if facts.intent is not None:
         return _plan_open_intent(facts, facts.intent, now, held)
     if facts.ledger is not None and facts.ledger.retired_at is not None:
-        return _held(facts, Reason.RETIRED, f"{_name(facts)} was retired at {facts.ledger.retired_at:%Y-%m-%d} UTC.")
+        return _held(facts, Reason.RETIRED, _retired(facts, facts.ledger.retired_at))
     if facts.ledger is not None and facts.ledger.emergency_at is not None:
         return _plan_emergency(facts, facts.ledger.emergency_at, now)
     return _plan_due(facts, now, requested_at, held)
+
+
+def _retired(facts: CredentialFacts, at: datetime) -> str:
+    return (
+        f"{_name(facts)} was retired at {at:%Y-%m-%d} UTC and is never rotated again; who needs it back gives it "
+        f"another name and another path."
+    )
 
 
 def _plan_emergency(facts: CredentialFacts, since: datetime, now: datetime) -> Plan:
@@ -67,15 +78,6 @@ def _plan_emergency(facts: CredentialFacts, since: datetime, now: datetime) -> P
 
 def _name(facts: CredentialFacts) -> str:
     return f"Credential {facts.credential.name} (account {facts.credential.account})"
-
-
-def _held_back(facts: CredentialFacts, now: datetime) -> Hold | None:
-    credential, state = facts.credential, facts.state
-    if state is None:
-        return None
-    ledger = state.ledger
-    intervals = freezes_of(credential.account, state.freezes, ledger, now)
-    return held_back(credential.account, credential.name, ledger, intervals, now)
 
 
 def _plan_open_intent(facts: CredentialFacts, intent: Intent, now: datetime, held: Hold | None) -> Plan:
@@ -134,10 +136,9 @@ def _plan_due(facts: CredentialFacts, now: datetime, requested_at: datetime | No
     promoted_at = current.promoted_at if current else None
     rejected = _rejected(facts)
     if rejected is not None and held is not None and held.reason is Reason.PAUSED:
-        return Plan(holds=(held,))
+        return Plan(holds=(replace(held, sentence=f"{rejected} {held.sentence}"),))
     if rejected is not None:
-        # Services are being rejected already: no window, freeze or parking makes that better.
-        return _steps(facts, ROTATION, Reason.DANGLING, rejected)
+        return _plan_rejected(facts, rejected, now, asked=requested_at is not None)
     if requested_at is not None:
         return _plan_requested(facts, promoted_at, requested_at, held)
     if current is None:
@@ -173,6 +174,28 @@ def _plan_due(facts: CredentialFacts, now: datetime, requested_at: datetime | No
     if held is not None:
         return Plan(holds=(held,))
     return _unless_failing(facts, reason, sentence, now)
+
+
+def _plan_rejected(facts: CredentialFacts, rejected: str, now: datetime, *, asked: bool) -> Plan:
+    """Rotate: services are being rejected already, and no window, freeze or parking makes that better.
+
+    But where as many attempts as would park it have made nothing, further ones only pile up tokens that nothing may
+    revoke while the current one is not live: from then on they are a little apart.
+    """
+    policy, failures = facts.credential.policy, facts.ledger.failures if facts.ledger else Failures()
+    last = failures.last_at
+    if asked or last is None or not is_parked(failures, policy):
+        return _steps(facts, ROTATION, Reason.DANGLING, rejected)
+    wait = min(backoff_left(failures, policy, now), LONGEST_WAIT_OF_REJECTED - max(timedelta(), now - last))
+    if wait <= timedelta():
+        return _steps(facts, ROTATION, Reason.DANGLING, rejected)
+    return _held(
+        facts,
+        Reason.BACKING_OFF,
+        f"{rejected} The last {failures.attempts} attempts failed ({failures.last_reason}); the next one is in "
+        f"{span(wait)}. To try at once: rotator rotate {facts.credential.name}",
+        Severity.ERROR,
+    )
 
 
 def _plan_requested(

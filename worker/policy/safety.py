@@ -6,7 +6,7 @@ from worker.journal import Journal, TokenRecord
 from worker.models import ConsumersPath, PathContent, PathLocation, ServedDocument, Severity
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.steps import Hold, Reason
-from worker.policy.wording import span
+from worker.policy.wording import beginning, span
 
 ANOTHER_HAND = frozenset({Reason.DRIFTED, Reason.NOT_ADOPTED})
 """The path holds what is not ours, and the journal is as it should be."""
@@ -35,12 +35,16 @@ def hands_off(facts: CredentialFacts) -> Hold | None:
         return _hold(
             facts,
             Reason.JOURNAL_BEHIND,
-            f"The path of {name} serves sequence {path.document.sequence}, ahead of the journal's "
-            f"{journal.sequence if journal else 'missing one'}: the journal was lost or restored from a backup. "
+            f"The path of {name} serves sequence {path.document.sequence}, but {_known_to(journal)}: the journal was "
+            f"lost or restored from a backup. "
             f"Nothing is derived or revoked until a person has compared both. Then: rotator adopt "
             f"{facts.credential.name} --reclaim",
         )
     return _drift(facts, journal, path, name)
+
+
+def _known_to(journal: Journal | None) -> str:
+    return f"its journal is at {journal.sequence}" if journal else "there is no journal of it"
 
 
 def _is_of(journal: Journal, facts: CredentialFacts) -> bool:
@@ -55,20 +59,26 @@ def _is_of(journal: Journal, facts: CredentialFacts) -> bool:
 def _drift(facts: CredentialFacts, journal: Journal | None, path: ConsumersPath, name: str) -> Hold | None:
     current = journal.current if journal else None
     where = f"{facts.credential.mount}/{facts.credential.path}"
-    if current is None:
-        staged = journal.intent.token if journal and journal.intent else None
-        ended = journal is not None and path.document is not None and journal.record_of(path.document.token_id)
-        ours = bool(ended) or (
-            path.document is not None and staged is not None and path.document.token_id == staged.token_id
+    staged = journal.intent.token if journal and journal.intent else None
+    serves_staged = path.document is not None and staged is not None and path.document.token_id == staged.token_id
+    if serves_staged and path.document and staged and path.document.secret != staged.secret:
+        # Ids can be read in the exchange's list; to close on one would drop the only copy of the secret.
+        return _hold(
+            facts,
+            Reason.DRIFTED,
+            f"{where} serves the new token of {name} with another secret than the journal holds (version "
+            f"{path.version}): another hand wrote it. Nothing is overwritten, rotated or revoked; restore the version "
+            f"before it.",
         )
-        if ours or path.content in {PathContent.EMPTY, PathContent.TOMBSTONE}:
+    if current is None:
+        ended = journal is not None and path.document is not None and journal.record_of(path.document.token_id)
+        if ended or serves_staged or path.content in {PathContent.EMPTY, PathContent.TOMBSTONE}:
             return None
         return _hold(
             facts,
             Reason.NOT_ADOPTED,
-            f"{where} already holds version {path.version}, which no journal of {name} knows. It is left as it is; "
-            f"take it over (rotator adopt {facts.credential.name}), move that secret away, or give the credential "
-            f"another path.",
+            f"{where} already holds version {path.version}, which no journal of {name} knows. It is left as it is. "
+            f"{_room(facts, path)}",
         )
     expected = {current.token_id}
     if journal is not None and journal.intent is not None and journal.intent.token is not None:
@@ -80,8 +90,42 @@ def _drift(facts: CredentialFacts, journal: Journal | None, path: ConsumersPath,
         facts,
         Reason.DRIFTED,
         f"{where} should serve {current.label} of {name}, but holds {found} (version {path.version}): another hand "
-        f"changed it. Nothing is overwritten, rotated or revoked; restore the version that served {current.label}.",
+        f"changed it. Nothing is overwritten, rotated or revoked. "
+        f"{_way_out(facts, path, current)}",
     )
+
+
+def _way_out(facts: CredentialFacts, path: ConsumersPath, current: TokenRecord) -> str:
+    """Return what a person can type so that the path serves our token again, or another one for good."""
+    credential, version = facts.credential, current.promoted_version
+    where = f"-mount={credential.mount}", credential.path
+    if path.content is PathContent.EMPTY:
+        return (
+            f"Every version is gone: put the secret of {current.label} back from a backup of Vault, or end its tokens "
+            f"and have a new one made: rotator revoke {credential.name} --all"
+        )
+    if version is None:
+        return f"Restore the version that served {current.label}."
+    if path.document is None and path.version == version:
+        return f"Restore it: vault kv undelete {where[0]} -versions={version} {where[1]}"
+    restore = (
+        f"Restore the version that served {current.label}: vault kv rollback {where[0]} -version={version} {where[1]}"
+    )
+    if path.document is None:
+        return restore
+    return f"If what is there is to stay, take it over (rotator adopt {credential.name} --reclaim). {restore}"
+
+
+def _room(facts: CredentialFacts, path: ConsumersPath) -> str:
+    """Return what a person can do about a path that holds what no journal of ours knows."""
+    credential = facts.credential
+    away = (
+        f"remove it with all its versions (vault kv metadata delete -mount={credential.mount} {credential.path}), or "
+        f"give the credential another path"
+    )
+    if path.document is None:
+        return f"There is no token in it to take over. If nobody needs it, {away}."
+    return f"Take it over (rotator adopt {credential.name}), {away}."
 
 
 def _is_whole(document: ServedDocument, current: TokenRecord) -> bool:
@@ -90,9 +134,11 @@ def _is_whole(document: ServedDocument, current: TokenRecord) -> bool:
 
 
 def _found(path: ConsumersPath) -> str:
+    if path.content is PathContent.EMPTY:
+        return "nothing"
     if path.document is None:
-        return f"a version ({path.content.value}) that is not ours"
-    return path.document.label or f"token {path.document.token_id}, put there by hand"
+        return "a version that is not ours, or was deleted"
+    return path.document.label or f"token {beginning(path.document.token_id)}, put there by hand"
 
 
 def _hold(facts: CredentialFacts, reason: Reason, sentence: str, severity: Severity = Severity.ERROR) -> Hold:

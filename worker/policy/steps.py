@@ -8,7 +8,7 @@ from worker.models import Severity
 
 
 class Action(StrEnum):
-    """One idempotent act of the engine, in DESIGN's words."""
+    """One idempotent act of the engine, in the words of docs/architecture.md."""
 
     MINT = "mint"  # intent, derive, stage: only these three together, since the answer lives in memory in between
     VERIFY = "verify"
@@ -20,7 +20,6 @@ class Action(StrEnum):
     FLAG = "flag"
     UNFLAG = "unflag"
     PROBE = "probe"  # prove that a current token which left the lists is refused
-    OBSERVE = "observe"  # remember a list in the account ledger
     # a person's
     RESUME = "resume"
     ADOPT = "adopt"

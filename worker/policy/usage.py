@@ -91,6 +91,13 @@ def _is_shown(record: TokenRecord, listed: ListedToken | None, policy: Policy) -
 _HELD_BY_SERVICES = frozenset({RecordState.CURRENT, RecordState.SUPERSEDED})
 
 
+def _was_ordered(record: TokenRecord) -> bool:
+    return record.revoking_reason in _ORDERED
+
+
+_ORDERED = frozenset({"compromised", "ordered", "retired"})
+
+
 @dataclass(frozen=True, slots=True)
 class StaleVerdict:
     """Nobody uses the credential: `stale` since its last use, `unused` since its first token was promoted."""
@@ -109,5 +116,10 @@ def stale_verdict(journal: Journal, tokens: TokenList, policy: Policy, now: date
     if last is not None:
         over = now - last > policy.stale_after + policy.lastused_lag
         return StaleVerdict("stale", last, last) if over else None
-    first = min(record.promoted_at for record in journal.ledger if record.promoted_at is not None)
+    # What a person had revoked at once was ended without a look at its use: of that token it is unknown, not "never".
+    first = min(
+        record.promoted_at
+        for record in journal.ledger
+        if record.promoted_at is not None and not (_was_ordered(record) and record is not current)
+    )
     return StaleVerdict("unused", first, None) if now - first > policy.unused_after + policy.lastused_lag else None

@@ -1,7 +1,8 @@
-"""How durations read in a sentence."""
+"""How durations, and ids that nobody vouches for, read in a sentence."""
 
 from datetime import timedelta
 
+_SHOWN, _TOO_SHORT_FOR_A_SECRET = 8, 12
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
@@ -15,3 +16,11 @@ def span(duration: timedelta) -> str:
         if count or (unit == "s" and not parts):
             parts.append(f"{count} {unit}")
     return sign + " ".join(parts[:2])
+
+
+def beginning(token_id: str) -> str:
+    """Return enough of an id to recognise it by, for one that people wrote and neither list nor journal knows.
+
+    Who mixes the two fields up has put the secret there.
+    """
+    return token_id if len(token_id) <= _TOO_SHORT_FOR_A_SECRET else f"{token_id[:_SHOWN]}…"

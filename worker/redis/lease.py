@@ -14,6 +14,10 @@ from worker.redis.breaker import Breaker
 
 LEASE_PREFIX = "rotator:lease:"
 
+_MILLISECOND = timedelta(milliseconds=1)
+_NO_END = -1
+"""What Redis answers for a key that never expires."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -36,13 +40,15 @@ class RedisLeases:
     def hold(self, name: str, ttl: timedelta) -> Iterator[bool]:
         """Enter with True when held, or when Redis is down; with False when another holds it.
 
+        A key that lasts longer than any lease of that name is nobody's, and counts as if Redis were down.
+
         Args:
             name: of the lease.
             ttl: after that much time the lease is anybody's, whether it was given back or not.
         """
         lock = self._client.lock(LEASE_PREFIX + name, timeout=ttl.total_seconds(), thread_local=False)
         answer = self._breaker.ask(
-            lambda: lock.acquire(blocking=False),
+            lambda: self._acquire(lock, name, ttl),
             otherwise=f"went on without the lease {name}; Vault's check-and-set still admits only one",
         )
         try:
@@ -53,6 +59,17 @@ class RedisLeases:
                     lambda: self._release(lock, name),
                     otherwise=f"could not give back the lease {name}; it ends by itself",
                 )
+
+    def _acquire(self, lock: Lock, name: str, ttl: timedelta) -> bool | None:
+        """Return whether it is held now; None when what is there is no lease of ours, which has no say."""
+        if lock.acquire(blocking=False):
+            return True
+        left = self._client.pttl(LEASE_PREFIX + name)
+        if left != _NO_END and left <= ttl / _MILLISECOND:
+            return False
+        # Whoever can write to Redis must not be able to stop the work for good, and unseen.
+        _log.warning("lease_of_nobody", lease=name, milliseconds_left=left, result="went on without it")
+        return None
 
     def _release(self, lock: Lock, name: str) -> None:
         try:

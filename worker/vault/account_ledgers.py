@@ -1,6 +1,7 @@
 """The account ledgers, as `worker.ports.AccountLedgers`."""
 
 from worker.account_ledger import AccountLedger, VersionedLedger
+from worker.errors import VaultDocumentError
 from worker.models import PathLocation
 from worker.vault.documents import account_ledger_data, parse_account_ledger
 from worker.vault.kv import Kv
@@ -25,13 +26,21 @@ class VaultAccountLedgers:
     def read(self, account: str) -> VersionedLedger:
         """Return the account's ledger; see `worker.ports.AccountLedgers.read`.
 
-        Raises VaultDocumentError when it was deleted, is damaged or was written by another release.
+        Raises VaultDocumentError when it was deleted, is damaged, belongs to another account or was written by another
+        release.
         """
         where = self._location(account)
         latest = self._kv.read(where)
         if latest is None:
             return VersionedLedger(0, AccountLedger(account=account))
-        return VersionedLedger(latest.version, parse_account_ledger(latest.data, where))
+        ledger = parse_account_ledger(latest.data, where)
+        if ledger.account != account:
+            # It is written where it says that it belongs: a copy would be taken for the original from then on.
+            raise VaultDocumentError(
+                f"The account ledger at {where} is that of account {ledger.account!r:.80}. Put back what was there; "
+                f"until then nothing is derived or revoked for account {account}."
+            )
+        return VersionedLedger(latest.version, ledger)
 
     def write(self, ledger: AccountLedger, *, cas: int) -> VersionedLedger:
         """Write the ledger as the version after `cas`; see `worker.ports.AccountLedgers.write`."""

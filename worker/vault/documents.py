@@ -3,9 +3,9 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from config.schema import FieldNames
 from worker.account_ledger import AccountLedger
@@ -21,20 +21,37 @@ _JOURNAL: Final = "journal"
 _LEDGER: Final = "ledger"
 
 
+_LONGEST = 1_000
+"""Characters of a text in a served document, far beyond what we write: it ends up in sentences and in the account
+ledger, so whoever writes a consumers' path must not fill that with it."""
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time that is none in UTC") from None
+
+
+_Text = Annotated[str, Field(max_length=_LONGEST)]
+_Id = Annotated[str, Field(min_length=1, max_length=_LONGEST)]
+_Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
+
 class _Served(BaseModel):
     # A person may add a field of their own to a served document: it stays ours.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    token_id: str = Field(min_length=1)
+    token_id: _Id
     secret: SecretStr = Field(min_length=1)
-    scopes: tuple[str, ...]
-    label: str
-    account: str
-    api_url: str
-    derived_at: AwareDatetime
-    promoted_at: AwareDatetime
-    rotation_id: str
-    sequence: int
+    scopes: tuple[_Text, ...] = Field(max_length=_LONGEST)
+    label: _Text
+    account: _Text
+    api_url: _Text
+    derived_at: _Moment
+    promoted_at: _Moment
+    rotation_id: _Text
+    sequence: int = Field(ge=0, lt=2**53)
     write_id: str = Field(min_length=1)
 
 
@@ -42,7 +59,7 @@ class _Bare(BaseModel):
     # A secret that people put there: the two fields that services need, whatever else they keep beside them.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    token_id: str = Field(min_length=1)
+    token_id: _Id
     secret: SecretStr = Field(min_length=1)
 
 
@@ -113,8 +130,8 @@ def parse_served(data: Mapping[str, Any] | None, fields: FieldNames) -> tuple[Pa
         label=served.label,
         account=served.account,
         api_url=served.api_url,
-        derived_at=served.derived_at.astimezone(UTC),
-        promoted_at=served.promoted_at.astimezone(UTC),
+        derived_at=served.derived_at,
+        promoted_at=served.promoted_at,
         rotation_id=served.rotation_id,
         sequence=served.sequence,
     )

@@ -94,7 +94,8 @@ def read_answer(response: requests.Response) -> Answer:
     """Return what the response says, whatever it looks like."""
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
+        # Whoever writes a consumers' path chooses what is in it: values nested deeper than Python reads, for instance.
         body = None
     wait = response.headers.get("Retry-After", "")
     return Answer(

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.harness import ACCOUNT
 from tests.unit.cli.world import CliWorld
 from worker.cli.exits import ATTENTION, OK, USAGE
 from worker.errors import ExchangeRefusedError, VaultUnavailableError
@@ -126,6 +127,7 @@ def test_waiting_gives_up_after_its_timeout(used: CliWorld) -> None:
     result = used.run("rotate", "mm", "--wait", "--timeout", "5")
     assert result.exit_code == ATTENTION
     assert "NOT rotated" in result.stdout
+    assert result.stdout.count("lease_held") == 1
 
 
 def test_a_secret_put_there_by_hand_is_adopted(cli: CliWorld) -> None:
@@ -152,3 +154,32 @@ def test_what_is_refused_at_first_is_not_done_unasked_a_moment_later(used: CliWo
     world.vault.fail_next(VaultUnavailableError("sealed"), port="journals", method="read")
     result = used.run(*command)
     assert (result.exit_code, world.live()) == (ATTENTION, before)
+
+
+def test_revoking_all_beside_another_hands_change_promises_no_new_token(used: CliWorld) -> None:
+    used.harness.vault.put_foreign(used.harness.location())
+    shown = " ".join(used.run("revoke", "mm", "--all", "--yes").stdout.split())
+    assert "nothing new is issued for as long as" in shown
+
+
+# --- people who put the secret into the token id's field
+
+SWAPPED = {"token_id": "c3dhcHBlZC1zZWNyZXQtYnktbWlzdGFrZQ==", "secret": "tok-1"}
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",), ("--token-id", "tok-1")], ids=["adopt", "dry run", "expected id"])
+def test_a_secret_in_the_wrong_field_is_not_printed(cli: CliWorld, more: tuple[str, ...]) -> None:
+    cli.harness.vault.put_foreign(cli.harness.location("mm"), SWAPPED)
+
+    assert SWAPPED["token_id"] not in cli.run("adopt", "mm", *more, "--json").stdout
+
+
+def test_a_secret_in_the_wrong_field_reaches_neither_events_nor_account_ledger(cli: CliWorld) -> None:
+    world = cli.harness
+    world.engine.rotate("mm")
+    world.vault.put_foreign(world.location("mm"), SWAPPED)
+
+    world.settle(sweeps=2)
+
+    told = f"{world.outcomes.seen} {world.vault.accounts.read(ACCOUNT).ledger.model_dump_json()}"
+    assert SWAPPED["token_id"] not in told

@@ -12,6 +12,7 @@ from tests.unit.cli.world import CliWorld
 from worker.account_ledger import AccountLedger, Suspicion, changed
 from worker.errors import VaultUnavailableError
 from worker.policy.steps import Action, Reason
+from worker.redis.events import encode
 
 HOUR = timedelta(hours=1)
 
@@ -254,3 +255,38 @@ def test_one_without_a_name_on_this_machine_is_known_by_number(cli: CliWorld, mo
     monkeypatch.setattr(getpass, "getuser", nameless)
     cli.run("pause", "mm")
     assert ledger(cli).pauses[0].by.startswith("uid ")
+
+
+# --- a reason that is meant to do harm
+
+REASONED = {name: words for name, words in EVERY.items() if name != "freeze"}
+
+
+@pytest.mark.parametrize("command", REASONED)
+def test_a_reason_that_is_no_text_still_reaches_the_event_stream(cli: CliWorld, command: str) -> None:
+    cli.run(*REASONED[command], "--reason", "bad \udcff byte \x1b[2J")
+
+    assert "bad � byte �[2J" in encode(cli.harness.outcomes.seen[-1])
+
+
+def test_a_freeze_keeps_no_reason_that_is_no_text(cli: CliWorld) -> None:
+    cli.run("freeze", "--until", in_hours(cli, 1), "--reason", "bad \udcff byte")
+
+    assert ledger(cli).freezes[0].reason == "bad � byte"
+
+
+@pytest.mark.parametrize("command", [("freeze", "--until", "2099-01-01T00:00Z"), ("pause", "mm")])
+def test_a_reason_that_would_fill_the_account_ledger_is_refused(cli: CliWorld, command: tuple[str, ...]) -> None:
+    answer = cli.run(*command, "--reason", "x" * 501)
+
+    assert answer.exit_code == 2
+
+
+def test_who_gave_an_order_is_text_although_the_environment_says_otherwise(
+    cli: CliWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(getpass, "getuser", lambda: "ro\udcffot")
+
+    cli.run("pause", "mm")
+
+    assert ledger(cli).pauses[0].by == "ro�ot"

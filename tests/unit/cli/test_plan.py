@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.cli.world import CliWorld
 from worker.cli.output import WIDTH
-from worker.errors import VaultUnavailableError
+from worker.errors import ExchangeRefusedError, VaultUnavailableError
 
 
 def test_it_shows_every_step_of_a_credential_that_is_due(cli: CliWorld) -> None:
@@ -77,3 +77,53 @@ def test_the_same_hold_of_several_plans_is_shown_once(cli: CliWorld) -> None:
     cli.harness.vault.put_foreign(cli.harness.location("mm"))
     reasons = [hold["reason"] for hold in cli.json("plan", "mm")["holds"]]
     assert reasons.count("drifted") == 1
+
+
+def test_it_says_that_services_are_rejected_while_a_pause_holds_the_rotation_back(cli: CliWorld) -> None:
+    cli.harness.engine.rotate("mm")
+    cli.run("pause", "mm")
+    cli.run("revoke", "mm", "--all", "--yes")
+    shown = " ".join(cli.run("plan", "mm").stdout.split())
+    assert "still serves mm/id0001, which was revoked" in shown
+
+
+def test_what_another_hand_changed_is_told_with_the_command_that_restores_it(cli: CliWorld) -> None:
+    cli.harness.engine.rotate("mm")
+    cli.harness.vault.put_foreign(cli.harness.location())
+    shown = " ".join(cli.run("plan", "mm").stdout.split())
+    assert "vault kv rollback -mount=trading -version=1 limitless/mm" in shown
+
+
+def test_a_parked_credential_needs_a_person(cli: CliWorld) -> None:
+    world = cli.harness
+    for _ in range(world.policy.park_after):
+        world.exchange.fail_next("derive", ExchangeRefusedError("403 not allowed", status=403))
+        world.engine.rotate("mm")
+        world.clock.advance(world.policy.backoff_cap)
+    result = cli.run("plan", "mm")
+    assert (result.exit_code, "rotator resume mm" in " ".join(result.stdout.split())) == (1, True)
+
+
+def holding_back(cli: CliWorld) -> str:
+    return " ".join(cli.run("plan", "mm").stdout.split())
+
+
+def test_a_deleted_latest_version_is_told_with_the_command_that_brings_it_back(cli: CliWorld) -> None:
+    cli.harness.engine.rotate("mm")
+    cli.harness.vault.delete_foreign(cli.harness.location())
+    assert "vault kv undelete -mount=trading -versions=1 limitless/mm" in holding_back(cli)
+
+
+def test_what_holds_no_token_is_not_offered_to_be_taken_over(cli: CliWorld) -> None:
+    cli.harness.vault.put_foreign(cli.harness.location())
+    assert "rotator adopt" not in holding_back(cli)
+
+
+def test_a_path_that_was_removed_with_all_versions_gets_a_new_token_by_the_command_that_is_told(cli: CliWorld) -> None:
+    world = cli.harness
+    world.engine.rotate("mm")
+    world.vault.kv.forget(world.location())
+    assert "rotator revoke mm --all" in holding_back(cli)
+    cli.run("revoke", "mm", "--all", "--yes")
+    world.engine.rotate("mm")
+    assert world.served() in world.live()

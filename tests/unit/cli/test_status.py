@@ -46,6 +46,14 @@ def test_a_label_of_somebody_else_is_shown_and_never_interpreted(cli: CliWorld, 
     assert shown in cli.run("status").stdout
 
 
+def test_json_holds_no_character_that_a_terminal_acts_on(cli: CliWorld) -> None:
+    cli.harness.exchange.issue_by_person("\x9b2J\u202eevil")
+
+    printed = cli.run("status", "--json").stdout
+
+    assert all(char.isprintable() or char == "\n" for char in printed)
+
+
 def test_an_alert_is_shown_with_its_sentence_and_exit_code_1(cli: CliWorld) -> None:
     cli.harness.engine.rotate("mm")
     cli.harness.vault.put_foreign(cli.harness.location("mm"))
@@ -58,3 +66,26 @@ def test_an_exchange_that_is_away_is_told_and_what_vault_knows_is_shown(cli: Cli
     cli.harness.exchange.fail_next("list", ExchangeUnavailableError("account main: connection refused"))
     result = cli.run("status")
     assert (result.exit_code, "connection refused" in result.stdout, "mm/id0001" in result.stdout) == (1, True, True)
+
+
+def test_what_to_type_ends_the_sentence_about_a_verdict(cli: CliWorld) -> None:
+    world = cli.harness
+    world.engine.rotate("mm")
+    cli.run("pause", "mm")
+    world.clock.advance(timedelta(days=2))
+    world.engine.flag("main")
+    assert " ".join(cli.run("status").stdout.split()).endswith("rotator resume credential:mm")
+
+
+def test_a_retired_credential_is_not_shown_as_due(cli: CliWorld) -> None:
+    cli.harness.engine.rotate("mm")
+    cli.run("retire", "mm", "--yes")
+    assert "mm - / 7 d - retired" in " ".join(cli.run("status").stdout.split())
+
+
+def test_an_adopted_token_is_shown_with_what_the_exchange_calls_it(cli: CliWorld) -> None:
+    world = cli.harness
+    token = world.exchange.issue_by_person("old bot")
+    world.vault.put_foreign(world.location(), {"token_id": token.token_id, "secret": token.secret.get_secret_value()})
+    cli.run("adopt", "mm")
+    assert "at the exchange: old bot" in cli.run("status").stdout

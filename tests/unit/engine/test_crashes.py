@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.harness import Crash, Harness
+from tests.harness import Harness, died
 from worker.journal import RecordState
 
 MOST_MOMENTS = 60
@@ -64,19 +64,6 @@ SCENES: dict[str, Callable[[], Harness]] = {
 }
 
 
-def died(world: Harness, moment: int) -> bool:
-    """Run one sweep that dies at that moment; return whether it lasted so long."""
-    world.crash_at(moment)
-    try:
-        sweep(world)
-    except Crash:
-        return True
-    finally:
-        world.survive()
-        world.engine = world.new_engine()
-    return False
-
-
 def rejected_by_services(world: Harness) -> bool:
     """Whether a service that reads Vault now is answered 401."""
     served = world.served()
@@ -87,7 +74,7 @@ def rejected_by_services(world: Harness) -> bool:
 def test_whenever_the_process_dies_services_are_never_rejected_and_all_tokens_are_accounted_for(scene: str) -> None:
     for moment in range(MOST_MOMENTS):
         world = SCENES[scene]()
-        lasted = died(world, moment)
+        lasted = died(world, sweep, moment)
         assert not rejected_by_services(world), f"rejected right after dying at moment {moment}"
         for _ in range(10):
             sweep(world)
@@ -114,10 +101,10 @@ def test_a_second_death_while_recovering_changes_nothing_about_that(scene: str) 
     for first in range(0, MOST_MOMENTS, 3):
         for second in range(0, MOST_MOMENTS, 5):
             world = SCENES[scene]()
-            if not died(world, first):
+            if not died(world, sweep, first):
                 return
             world.clock.advance(timedelta(minutes=3))
-            died(world, second)
+            died(world, sweep, second)
             assert not rejected_by_services(world)
             for _ in range(8):
                 sweep(world)

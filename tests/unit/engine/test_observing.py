@@ -15,6 +15,7 @@ from worker.errors import (
     VaultUnavailableError,
 )
 from worker.journal import Failures, RecordState
+from worker.models import TokenList
 from worker.policy.steps import Action, Order, Reason, Result
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -109,6 +110,24 @@ def test_a_token_that_works_although_no_list_shows_it_is_not_refused() -> None:
     world.exchange.hide(world.served() or "")
     sweep(world, 5)
     assert (proofs(world), world.engine.rotate("mm")[-1].reason) == ([], Reason.NOT_DUE)
+
+
+def told(world: Harness) -> list[tuple[Reason, Result]]:
+    """Return what was told of the probes."""
+    return [(one.reason, one.result) for one in world.outcomes.seen if one.action is Action.PROBE]
+
+
+def test_that_a_token_works_although_no_list_shows_it_is_routine_and_no_news_at_every_sweep() -> None:
+    world = rotated()
+    world.exchange.hide(world.served() or "")
+    sweep(world, 5)
+    assert set(told(world)) == {(Reason.CURRENT_NOT_LIVE, Result.HELD)}
+
+
+def test_a_proof_is_told_under_the_name_that_the_runbook_explains_it_by() -> None:
+    world = revoked_by_hand()
+    sweep(world, 2)
+    assert told(world) == [(Reason.DANGLING, Result.DONE)]
 
 
 def test_a_token_that_the_exchange_lists_is_never_probed_though_it_may_not_work() -> None:
@@ -375,3 +394,21 @@ def test_a_process_that_is_told_to_end_begins_no_probe() -> None:
     world.stopping = True
     world.engine.revoke(ACCOUNT)
     assert probes(world) == before
+
+
+# --- an exchange that refuses every new token, too
+
+
+def test_services_that_are_rejected_do_not_make_it_derive_without_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_token_id: str, _secret: object) -> TokenList:
+        raise AuthenticationRefusedError("account main: Invalid HMAC authentication", status=401)
+
+    world = revoked_by_hand(policy=Policy(verify_deadline=timedelta(seconds=1)))
+    monkeypatch.setattr(world.exchange, "list_tokens_as", refuse)
+    sweep(world, 2)
+
+    for _ in range(6 * 60):
+        world.engine.rotate("mm")
+        sweep(world)
+
+    assert len(world.exchange.calls("derive")) < 40

@@ -10,28 +10,15 @@ from functools import cache, partial
 
 import pytest
 
-from tests.harness import ACCOUNT, Crash, Harness
+from tests.harness import ACCOUNT, Harness, died
+from tests.scenes import ORDER, rotated_twice
 from tests.stepping import Stepper
 from worker.engine import Engine
 from worker.errors import ExchangeUnavailableError
 from worker.journal import Intent, RecordState
 from worker.models import PathContent
-from worker.policy.steps import Order
 
-ORDER = Order(by="kim", why="drill")
 MOST_MOMENTS = 90
-
-
-def rotated_twice() -> Harness:
-    """Return a world whose first token is superseded and in its grace, and whose second one is served."""
-    world = Harness()
-    world.engine.rotate("mm")
-    world.use_served()
-    world.clock.advance(timedelta(days=7))
-    world.engine.rotate("mm")
-    world.use_served()
-    world.clock.advance(timedelta(hours=1))
-    return world
 
 
 def staged() -> Harness:
@@ -122,19 +109,6 @@ ACTS: dict[str, Act] = {
     "retiring": Act(lambda world: world.engine.ordered_by(ORDER).retire("mm"), rejects=True),
     "a rollback": Act(lambda world: world.engine.ordered_by(ORDER).rollback("mm")),
 }
-
-
-def died(world: Harness, act: Callable[[Harness], object], moment: int) -> bool:
-    """Carry the order out until that moment; return whether it lasted so long."""
-    world.crash_at(moment)
-    try:
-        act(world)
-    except Crash:
-        return True
-    finally:
-        world.survive()
-        world.engine = world.new_engine()
-    return False
 
 
 def sweep(world: Harness) -> None:

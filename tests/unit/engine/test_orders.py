@@ -7,47 +7,15 @@ import pytest
 from pydantic import SecretStr
 
 from tests.fakes.vault import Call
-from tests.harness import ACCOUNT, Crash, Harness
+from tests.harness import ACCOUNT, Harness, died
+from tests.scenes import ORDER, behind, by_hand, drifted, reasons, rotated_twice, serve_by_hand
 from worker.account_ledger import OrderedFreeze, Pause
 from worker.errors import ExchangeRefusedError, ExchangeUnavailableError
 from worker.journal import RecordState
 from worker.models import PathContent, ServedDocument
-from worker.policy.steps import Action, Order, Outcome, Reason, Result
+from worker.policy.steps import Action, Reason, Result
 
-ORDER = Order(by="kim", why="drill")
 MOST_MOMENTS = 80
-
-
-def rotated_twice() -> Harness:
-    """Return a world whose first token is superseded and in its grace, and whose second one is served."""
-    world = Harness()
-    world.engine.rotate("mm")
-    world.use_served()
-    world.clock.advance(timedelta(days=7))
-    world.engine.rotate("mm")
-    world.use_served()
-    world.clock.advance(timedelta(hours=1))
-    world.outcomes.seen.clear()
-    return world
-
-
-def by_hand() -> Harness:
-    """Return a world whose path serves a token that a person issued and wrote there, without a journal."""
-    world = Harness()
-    token = world.exchange.issue_by_person("old bot")
-    serve_by_hand(world, token.token_id, token.secret)
-    world.exchange.use(token.token_id)
-    world.clock.advance(timedelta(minutes=5))
-    return world
-
-
-def serve_by_hand(world: Harness, token_id: str, secret: SecretStr) -> None:
-    data = {"token_id": token_id, "secret": secret.get_secret_value(), "owner": "desk"}
-    world.vault.put_foreign(world.location(), data)
-
-
-def reasons(outcomes: tuple[Outcome, ...]) -> list[Reason]:
-    return [one.reason for one in outcomes]
 
 
 # --- adopt
@@ -156,29 +124,6 @@ def test_a_token_of_another_credential_is_not_adopted() -> None:
 
 
 # --- reclaim
-
-
-def behind() -> Harness:
-    """Return a world whose journal was restored from before the last rotation."""
-    world = Harness()
-    world.engine.rotate("mm")
-    old = world.vault.journals.read(world.location())
-    world.clock.advance(timedelta(days=7))
-    world.engine.rotate("mm")
-    world.use_served()
-    now = world.vault.journals.read(world.location())
-    assert old is not None
-    assert now is not None
-    world.vault.journals.write(world.location(), old.journal, cas=now.version)
-    return world
-
-
-def drifted() -> Harness:
-    """Return a world in which a person put a working token of their own where ours was served."""
-    world = rotated_twice()
-    token = world.exchange.issue_by_person("new bot")
-    serve_by_hand(world, token.token_id, token.secret)
-    return world
 
 
 @pytest.mark.parametrize("made", [behind, drifted], ids=["the journal is behind", "another hand wrote the path"])
@@ -516,19 +461,6 @@ ACTS: dict[str, tuple[Callable[[], Harness], Callable[[Harness], object]]] = {
     "a rollback": (rotated_twice, lambda world: world.engine.ordered_by(ORDER).rollback("mm")),
     "retiring": (rotated_twice, lambda world: world.engine.ordered_by(ORDER).retire("mm")),
 }
-
-
-def died(world: Harness, act: Callable[[Harness], object], moment: int) -> bool:
-    """Carry the order out until that moment; return whether it lasted so long."""
-    world.crash_at(moment)
-    try:
-        act(world)
-    except Crash:
-        return True
-    finally:
-        world.survive()
-        world.engine = world.new_engine()
-    return False
 
 
 def begun(world: Harness, name: str) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.fakes.vault import Call
 from tests.harness import ACCOUNT, Harness
-from tests.unit.engine.test_orders import ORDER, behind, by_hand, reasons, rotated_twice, serve_by_hand
+from tests.scenes import ORDER, behind, by_hand, reasons, rotated_twice, serve_by_hand
 from worker.errors import (
     AuthenticationRefusedError,
     ExchangeRefusedError,
@@ -163,7 +163,7 @@ def test_a_reclaim_that_takes_an_emergency_for_done_says_how_to_make_sure() -> N
     world = compromised(rotated_twice())
     before = world.vault.journals.read(world.location())
     world.clock.advance(timedelta(minutes=5))
-    world.settle(sweeps=1)
+    world.settle(sweeps=2)
     restore(world, before)
     outcomes = world.engine.ordered_by(ORDER).adopt("mm", reclaim=True)
     assert "rotator rotate mm --compromised" in outcomes[-1].sentence

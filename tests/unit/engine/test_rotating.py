@@ -1,10 +1,12 @@
 """A rotation on fakes: its order, and what becomes of it when something fails."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretStr
 
-from config.schema import Policy
+from config.schema import FieldNames, Policy
 from tests.fakes.vault import Call
 from tests.harness import Harness
 from worker.errors import (
@@ -13,11 +15,13 @@ from worker.errors import (
     ExchangeRefusedError,
     ExchangeUnavailableError,
     UnknownNameError,
+    UnusableSecretError,
     VaultUnavailableError,
 )
 from worker.journal import RecordState
 from worker.models import PathContent, Severity
 from worker.policy.steps import Action, Reason, Result
+from worker.vault.documents import WRITE_ID, served_data
 
 CURRENT, SUPERSEDED, ABANDONED = RecordState.CURRENT, RecordState.SUPERSEDED, RecordState.ABANDONED
 SKEWED = ClockSkewError("the clock of this machine is 60 s behind", skew=timedelta(seconds=60))
@@ -479,3 +483,59 @@ def test_a_parked_credential_still_finishes_an_open_intent(due: Harness) -> None
     due.engine.rotate("mm", requested=True)
     due.engine.rotate("mm")
     assert due.served() == due.exchange.issued[-1].token_id
+
+
+# --- another hand that knows the new token's id from the exchange's list
+
+
+def forge(world: Harness) -> None:
+    """Write the staged token's id, which the list tells, with a secret that is none to the consumers' path."""
+    intent = world.journal().intent
+    assert intent is not None
+    assert intent.token is not None
+    written = world.path().document
+    assert written is not None
+    data = served_data(replace(written, token_id=intent.token.token_id, secret=SecretStr("bm9uZQ==")), FieldNames())
+    world.vault.put_foreign(world.location(), {**data, WRITE_ID: "theirs"})
+
+
+def secret_of_staged(world: Harness) -> SecretStr | None:
+    intent = world.journal().intent
+    return intent.token.secret if intent is not None and intent.token is not None else None
+
+
+@pytest.fixture
+def staged(due: Harness) -> Harness:
+    """A world whose second rotation was told to end right after its secret was staged."""
+    due.exchange.after_next("derive", lambda: setattr(due, "stopping", True))
+    due.engine.rotate("mm")
+    due.stopping = False
+    return due
+
+
+def test_a_staged_secret_is_not_given_up_for_a_document_that_only_names_its_token(staged: Harness) -> None:
+    secret = secret_of_staged(staged)
+    forge(staged)
+
+    staged.settle()
+
+    assert secret_of_staged(staged) == secret
+    assert Reason.DRIFTED in staged.outcomes.reasons()
+
+
+def test_a_promote_that_loses_to_such_a_document_does_not_close_the_rotation(staged: Harness) -> None:
+    secret = secret_of_staged(staged)
+    staged.exchange.after_next("list_as", lambda: forge(staged))
+
+    staged.engine.rotate("mm")
+
+    assert secret_of_staged(staged) == secret
+
+
+def test_a_staged_secret_that_nothing_can_be_signed_with_does_not_stay_staged_for_ever(staged: Harness) -> None:
+    staged.exchange.fail_next("list_as", UnusableSecretError("The secret of token t is not base64."))
+
+    staged.engine.rotate("mm")
+
+    assert staged.journal().intent is None
+    assert Reason.VERIFY_REFUSED in staged.outcomes.reasons()

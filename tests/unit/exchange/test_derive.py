@@ -68,6 +68,7 @@ def test_a_derive_posts_label_and_scopes_with_the_identity() -> None:
     "change",
     [
         {"createdAt": "yesterday"},
+        {"createdAt": "9999-12-31T23:59:59-12:00"},
         {"createdAt": None},
         {"scopes": "trading"},
         {"scopes": None},

@@ -154,6 +154,8 @@ def test_a_list_without_a_readable_date_has_no_server_time(date: str | None) -> 
         ("scopes", None),
         ("createdAt", None),
         ("createdAt", "x"),
+        ("createdAt", "9999-12-31T23:59:59-12:00"),
+        ("lastUsedAt", "0001-01-01T00:00:00+12:00"),
         ("lastUsedAt", "x"),
     ],
 )

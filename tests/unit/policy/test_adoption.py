@@ -129,6 +129,7 @@ RECLAIM: list[tuple[str, AccountFacts, Reason]] = [
     ("a path that went back to the predecessor", world(facts(managed(), served(1))), Reason.RECLAIMED),
     ("a path under an open intent", world(facts(journal(intent=intent(9)), bare(5))), Reason.RECLAIMED),
     ("a secret that people put there", world(NEVER), Reason.RECLAIMED),
+    ("a sequence that no journal gets to", world(facts(managed(), served(2, sequence=2**52))), Reason.JOURNAL_BEHIND),
     ("what is managed already", world(facts(managed(), served(2))), Reason.ALREADY_MANAGED),
     ("what is retired", world(facts(moved(retired_at=ago(days=1)), served(2))), Reason.RETIRED),
     ("a token that was marked", world(facts(moved(ledger=(BACK,)), served(2))), Reason.REVOKE_UNFINISHED),

@@ -1,6 +1,7 @@
 """What holds an account or a credential back: pauses, freezes, a list that is not believed, and which of them wins."""
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -78,10 +79,10 @@ pauses = st.builds(
 
 @given(made=st.lists(pauses, max_size=5), seed=st.randoms(use_true_random=False), now=moments)
 def test_whether_a_credential_is_paused_does_not_depend_on_the_order_of_pauses(
-    made: list[Pause], seed: object, now: datetime
+    made: list[Pause], seed: Random, now: datetime
 ) -> None:
     other = list(made)
-    seed.shuffle(other)  # type: ignore[attr-defined] # a Random, which the stubs call object
+    seed.shuffle(other)
     assert (pause_of(ledger(*made), "mm", now) is None) == (pause_of(ledger(*other), "mm", now) is None)
 
 
@@ -247,3 +248,16 @@ def test_a_frozen_credential_is_told_why_and_until_when() -> None:
     hold = held_back("main", "mm", ledger(), [Interval(ago(hours=1), NOON + HOUR, "election")], NOON)
     assert hold is not None
     assert all(word in hold.sentence for word in ("election", "2026-06-01 13:00 UTC", "another 1 h"))
+
+
+def test_a_freeze_that_a_person_ordered_is_told_with_the_command_that_ends_it() -> None:
+    ordered = Interval(ago(hours=1), NOON + HOUR, "election", ordered=True)
+    held = held_back("main", "mm", ledger(), (ordered,), NOON)
+    assert held is not None
+    assert held.sentence.endswith("rotator unfreeze --account main")
+
+
+def test_a_freeze_of_the_configuration_is_told_to_end_there() -> None:
+    held = held_back("main", "mm", ledger(), (Interval(ago(hours=1), NOON + HOUR, "election"),), NOON)
+    assert held is not None
+    assert "configuration file" in held.sentence

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.build import NOON, account, ago, facts, intent, journal, listed, record, served
+from tests.build import NOON, account, ago, facts, intent, journal, listed, path, record, served
 from worker.account_ledger import AccountLedger, Baseline, Dangling, Missing, Pause, Suspicion
 from worker.journal import RecordState, TokenRecord
-from worker.models import ListedToken
+from worker.models import ListedToken, PathContent
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.observation import observe, observed, plan_probes, with_ledger
 
@@ -194,3 +194,33 @@ def test_whether_a_token_that_two_lists_lacked_is_probed_when(case: tuple[str, A
 
 def test_nobody_is_probed_while_the_account_ledger_can_not_be_read() -> None:
     assert plan_probes(replace(of_account(tokens=()), state=None), NOON) == ()
+
+
+# --- who would be missed
+
+
+ENDED = record(1, RecordState.REVOKED, revoked_at=ago(days=1))
+
+
+def test_a_credential_that_is_retired_with_nothing_left_may_leave_the_configuration() -> None:
+    retired = facts(journal(ENDED, retired_at=ago(days=1)), path(PathContent.TOMBSTONE, 6))
+    assert learnt(of_account(retired, known=["mm"])).known == ()
+
+
+def test_a_retired_credential_with_a_token_still_to_be_revoked_would_be_missed() -> None:
+    ending = record(1, RecordState.REVOKING, revoking_at=ago(days=1))
+    retired = facts(journal(ending, retired_at=ago(days=1)), path(PathContent.TOMBSTONE, 6))
+    assert learnt(of_account(retired)).known == ("mm",)
+
+
+def renamed(to: str) -> CredentialFacts:
+    credential = healthy()
+    return replace(credential, credential=credential.credential.model_copy(update={"name": to}))
+
+
+def test_a_credential_whose_path_another_name_is_configured_for_has_not_vanished() -> None:
+    assert learnt(of_account(renamed("new"), known=["mm"])).known == ()
+
+
+def test_a_new_name_is_not_missed_before_it_has_taken_the_journal_over() -> None:
+    assert "new" not in learnt(of_account(renamed("new"))).known

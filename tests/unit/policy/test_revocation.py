@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from config.schema import Account, Guards, Policy
 from tests.build import NOON, account, ago, facts, intent, journal, listed, path, record, served, state
 from worker.account_ledger import AccountLedger, Outage
-from worker.journal import RecordState
+from worker.journal import RecordState, TokenRecord
 from worker.models import ListedToken, PathContent, RevokeResult, Severity
 from worker.policy.facts import AccountFacts
 from worker.policy.plan import plan_revocations
@@ -150,10 +152,10 @@ def test_a_superseded_token_stays_while(case: tuple[str, AccountFacts, Reason, S
     assert (plan.steps, held(plan)) == ((), [(reason, severity)])
 
 
-def one_ready(**of_account: object) -> AccountFacts:
+def one_ready(**of_account: Any) -> AccountFacts:
     ready = pair(superseded=ago(hours=25), new_used=ago(minutes=5))
     tokens = ready.tokens.tokens if ready.tokens else ()
-    return account(*ready.credentials, **{"tokens": tokens, **of_account})  # type: ignore[arg-type]
+    return account(*ready.credentials, **{"tokens": tokens, **of_account})
 
 
 ACCOUNT_HOLDS = [
@@ -213,10 +215,10 @@ def test_nothing_is_revoked_when_another_hand_changed_the_path() -> None:
     assert (plan.steps, held(plan)) == ((), [(Reason.DRIFTED, Severity.ERROR)])
 
 
-def healthy(*others: ListedToken, ledger: tuple[object, ...] = (), **more: object) -> AccountFacts:
+def healthy(*others: ListedToken, ledger: tuple[TokenRecord, ...] = (), **more: Any) -> AccountFacts:
     current = record(2, CURRENT, promoted=ago(days=1))
     return account(
-        facts(journal(*ledger, current, **more), served(2)),  # type: ignore[arg-type]
+        facts(journal(*ledger, current, **more), served(2)),
         tokens=(listed(2), *others),
     )
 
@@ -327,9 +329,9 @@ def test_no_superseded_token_goes_before_its_grace(world: AccountFacts) -> None:
 
 
 @given(world=worlds(), seed=st.randoms())
-def test_the_order_of_the_list_does_not_matter(world: AccountFacts, seed: object) -> None:
+def test_the_order_of_the_list_does_not_matter(world: AccountFacts, seed: Random) -> None:
     assert world.tokens is not None
     shuffled = list(world.tokens.tokens)
-    seed.shuffle(shuffled)  # type: ignore[attr-defined]
+    seed.shuffle(shuffled)
     other = account(*world.credentials, tokens=tuple(shuffled))
     assert plan_revocations(world, NOON).steps == plan_revocations(other, NOON).steps

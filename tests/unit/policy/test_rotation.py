@@ -13,7 +13,7 @@ from worker.journal import Failures, RecordState
 from worker.models import PathContent, Severity
 from worker.policy.facts import CredentialFacts
 from worker.policy.plan import plan_rotation
-from worker.policy.rotation import ROTATION, backoff_left, longest_backoff
+from worker.policy.rotation import LONGEST_WAIT_OF_REJECTED, ROTATION, backoff_left, longest_backoff
 from worker.policy.steps import Action, Plan, Reason
 
 CURRENT = RecordState.CURRENT
@@ -134,8 +134,8 @@ def test_nothing_is_done_for(case: tuple[str, CredentialFacts, Reason, Severity]
     assert (plan.steps, [(hold.reason, hold.severity) for hold in plan.holds]) == ((), [(reason, severity)])
 
 
-def open_intent(path_serves: int, version: int, **of_intent: object) -> CredentialFacts:
-    opened = intent(9, expected_version=5, **of_intent)  # type: ignore[arg-type]
+def open_intent(path_serves: int, version: int, **of_intent: Any) -> CredentialFacts:
+    opened = intent(9, expected_version=5, **of_intent)
     return facts(journal(record(1, CURRENT, promoted=ago(days=8)), intent=opened), served(path_serves, version=version))
 
 
@@ -207,3 +207,37 @@ def test_back_off_never_waits_longer_than_its_cap(count: int, until: timedelta) 
 def test_the_longest_back_off_doubles_with_each_failure_up_to_its_cap() -> None:
     minutes = [longest_backoff(n, Policy()) / timedelta(minutes=1) for n in range(1, 12)]
     assert minutes == [1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360]
+
+
+def rejected(count: int, *, last: datetime, retry_at: datetime) -> CredentialFacts:
+    """Return a credential that serves a token which a person had revoked, after that many failed attempts."""
+    cut_off = record(1, RecordState.REVOKED, promoted=ago(days=1), revoking_reason="ordered")
+    failures = Failures(count=count, last_at=last, retry_at=retry_at, last_reason="verify_refused")
+    return facts(journal(cut_off, failures=failures), served(1))
+
+
+PACE = [
+    ("the first few attempts follow at once", 4, ago(seconds=1), ROTATION),
+    ("later ones are apart", 5, ago(minutes=1), ()),
+    ("but not by more than the longest wait", 9, NOON - LONGEST_WAIT_OF_REJECTED, ROTATION),
+    ("nor by more than that on a clock that was set back", 9, NOON + timedelta(days=1), ()),
+]
+
+
+@pytest.mark.parametrize("count, last, actions", [case[1:] for case in PACE], ids=[case[0] for case in PACE])
+def test_while_services_are_rejected(count: int, last: datetime, actions: tuple[Action, ...]) -> None:
+    plan = plan_rotation(rejected(count, last=last, retry_at=NOON + timedelta(hours=6)), NOON)
+    assert acts(plan) == actions
+
+
+def test_a_person_who_asks_waits_for_no_pace() -> None:
+    waiting = rejected(9, last=ago(minutes=1), retry_at=NOON + timedelta(hours=6))
+    assert acts(plan_rotation(waiting, NOON, requested_at=NOON)) == ROTATION
+
+
+@given(st.integers(0, 50), st.timedeltas(timedelta(days=-9), timedelta(days=9)), st.timedeltas(timedelta(days=-9)))
+def test_services_that_are_rejected_never_wait_longer_than_that(count: int, last: timedelta, retry: timedelta) -> None:
+    moment = NOON + min(retry, timedelta(days=9))
+    waiting = rejected(count, last=NOON + last, retry_at=moment)
+    later = max(NOON, NOON + last) + LONGEST_WAIT_OF_REJECTED
+    assert acts(plan_rotation(waiting, later)) == ROTATION

@@ -1,12 +1,13 @@
 """Who used a token, and when a credential counts as stale."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from config.schema import Policy
 from tests.build import NOON, ago, journal, listed, record
-from worker.journal import RecordState, VerifyWindow
+from worker.journal import RecordState, TokenRecord, VerifyWindow
 from worker.models import ListedToken, TokenList
 from worker.policy.usage import stale_verdict, used_by_others
 
@@ -52,8 +53,8 @@ def test_the_last_use_kept_in_the_ledger_survives_the_token() -> None:
     assert used_by_others(ended, None, POLICY) == ago(days=2)
 
 
-def verdict(*records: object, tokens: tuple[ListedToken, ...], **of_policy: timedelta) -> tuple[str, datetime] | None:
-    found = stale_verdict(journal(*records), TokenList(tokens, NOON), Policy(**of_policy), NOON)  # type: ignore[arg-type]
+def verdict(*records: TokenRecord, tokens: tuple[ListedToken, ...], **of_policy: Any) -> tuple[str, datetime] | None:
+    found = stale_verdict(journal(*records), TokenList(tokens, NOON), Policy(**of_policy), NOON)
     return (found.kind, found.since) if found else None
 
 
@@ -97,7 +98,7 @@ def test_a_list_that_lacks_a_superseded_token_says_nothing_about_use() -> None:
     assert verdict(old, record(2, CURRENT, promoted=ago(days=3)), tokens=(listed(2),)) is None
 
 
-def probed(*, probe: timedelta) -> object:
+def probed(*, probe: timedelta) -> TokenRecord:
     at = NOON - probe
     verified = VerifyWindow(opened_at=ago(days=30), closed_at=ago(days=30) + timedelta(seconds=2))
     return record(
@@ -117,3 +118,9 @@ def test_a_use_after_our_own_probe_is_judged() -> None:
     used = ago(days=15)
     found = verdict(probed(probe=timedelta(days=20)), tokens=(listed(1, used=used),), max_age=timedelta(days=60))
     assert found == ("stale", used)
+
+
+def test_a_credential_in_use_is_not_called_unused_because_an_emergency_ended_its_tokens() -> None:
+    ended = record(1, REVOKED, promoted=ago(days=9), revoking_reason="compromised")
+    fresh = record(2, CURRENT, promoted=ago(minutes=5))
+    assert verdict(ended, fresh, tokens=(listed(2),)) is None

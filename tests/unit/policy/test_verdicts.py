@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,9 +11,10 @@ from hypothesis import strategies as st
 from config.schema import Account, Freeze, Guards, Policy
 from tests.build import NOON, account, ago, facts, journal, listed, path, record, served, state
 from worker.account_ledger import AccountLedger, Dangling, Flag, Pause, Suspicion
-from worker.journal import Failures, RecordState
+from worker.journal import Failures, RecordState, TokenRecord
 from worker.models import ListedToken, PathContent, Severity
 from worker.policy.facts import AccountFacts
+from worker.policy.findings import MOST_STRANGERS
 from worker.policy.plan import plan_flags
 from worker.policy.steps import Action, Plan, Reason
 from worker.policy.verdicts import flags_after
@@ -31,11 +33,13 @@ def begun(plan: Plan) -> list[tuple[Reason, Severity]]:
     return [(step.reason, step.severity) for step in plan.steps if step.action is Action.FLAG]
 
 
-def one(*records: object, tokens: tuple[ListedToken, ...] = (USED,), serves: int = 1, **more: object) -> AccountFacts:
+def one(
+    *records: TokenRecord, tokens: tuple[ListedToken, ...] | None = (USED,), serves: int = 1, **more: Any
+) -> AccountFacts:
     of_account = {key: more.pop(key) for key in ("ledger", "settings") if key in more}
     policy = more.pop("policy", None)
-    credential = facts(journal(*records, **more), served(serves), policy=policy)  # type: ignore[arg-type]
-    return account(credential, tokens=tokens, **of_account)  # type: ignore[arg-type]
+    credential = facts(journal(*records, **more), served(serves), policy=policy)
+    return account(credential, tokens=tokens, **of_account)
 
 
 OLD = record(1, SUPERSEDED, promoted=ago(days=10), superseded=ago(days=4))
@@ -128,8 +132,15 @@ QUIET = [
     ("a healthy credential", one(FINE)),
     ("a foreign token, where foreign tokens are only listed", one(FINE, tokens=(USED, STRANGER))),
     ("a pause that is young", one(FINE, ledger=ledger(pauses=[PAUSE.model_copy(update={"since": ago(hours=1)})]))),
-    ("a list that could not be read", one(UNUSED, tokens=None)),  # type: ignore[arg-type]
+    ("a list that could not be read", one(UNUSED, tokens=None)),
 ]
+
+
+@pytest.mark.parametrize("journal_lost", [True, False])
+def test_nobody_is_told_to_revoke_a_token_that_services_are_served(*, journal_lost: bool) -> None:
+    known = None if journal_lost else journal(FINE, sequence=1)
+    found = plan_flags(account(facts(known, served(7)), tokens=(listed(7),)), NOON)
+    assert begun(found) == [(Reason.JOURNAL_BEHIND, Severity.ERROR)]
 
 
 @pytest.mark.parametrize("case", QUIET, ids=[name for name, _ in QUIET])
@@ -232,3 +243,71 @@ def test_a_freeze_is_judged_by_the_age_of_a_token_that_was_rolled_back_to_not_by
     told = state(None, freeze)
     old = replace(base, state=told, credentials=tuple(replace(each, state=told) for each in base.credentials))
     assert begun(plan_flags(old, NOON)) == [(Reason.FREEZE_OUTLASTS, Severity.WARNING)]
+
+
+def strangers(count: int, label: str) -> tuple[ListedToken, ...]:
+    return tuple(listed(number, label=label, token_id=f"x{number:04}") for number in range(count))
+
+
+def flagged(tokens: tuple[ListedToken, ...], known: AccountLedger | None = None) -> AccountLedger:
+    """Return the account ledger after a flag sweep over a healthy credential and these other tokens."""
+    before = known or ledger()
+    plan = plan_flags(one(FINE, tokens=(USED, *tokens), ledger=before, settings=ALERTING), NOON)
+    return before.model_copy(update={"flags": flags_after(before.flags, plan.steps, NOON)})
+
+
+ALERTING = Account(name="main", guards=Guards(foreign="alert"))
+
+
+@pytest.mark.parametrize("label", ["laptop", "mm/unheard-of", "mm/" + "x" * 100_000])
+def test_whoever_issues_tokens_cannot_fill_the_account_ledger(label: str) -> None:
+    assert len(flagged(strangers(3_000, label)).model_dump_json()) < 20_000
+
+
+def test_more_strangers_than_are_told_one_by_one_are_told_in_one_verdict() -> None:
+    assert len(flagged(strangers(MOST_STRANGERS + 5, "laptop")).flags) == MOST_STRANGERS + 1
+
+
+def test_strangers_that_were_told_stay_told_when_more_come() -> None:
+    before = flagged(strangers(MOST_STRANGERS, "laptop"))
+
+    after = flagged(strangers(MOST_STRANGERS + 50, "laptop"), before)
+
+    assert {one.key for one in before.flags} < {one.key for one in after.flags}
+
+
+def sentence(found: Plan, reason: Reason) -> str:
+    return next(step.sentence for step in found.steps if step.reason is reason)
+
+
+def test_a_freeze_in_force_that_outlasts_max_age_does_not_advise_a_rotation_that_it_refuses() -> None:
+    told = sentence(
+        plan_flags(frozen(ago(hours=1), NOON + timedelta(days=20), ago(days=1)), NOON), Reason.FREEZE_OUTLASTS
+    )
+    assert "rotator rotate" not in told
+
+
+ORDERED = record(1, REVOKING, promoted=ago(days=1), revoking_at=ago(minutes=1), revoking_reason="ordered")
+
+
+def test_services_that_are_still_served_what_a_person_had_revoked_are_told_as_rejected() -> None:
+    assert begun(plan_flags(one(ORDERED, tokens=()), NOON)) == [(Reason.DANGLING, Severity.ERROR)]
+
+
+PROVED = Dangling(credential="mm", token_id="t1", proved_at=NOON)
+REJECTED = [
+    ("a token proved dead", one(FINE, ledger=ledger(dangling=[PROVED], pauses=[PAUSE]))),
+    ("a token that was revoked", one(ORDERED, tokens=(), ledger=ledger(pauses=[PAUSE]))),
+]
+
+
+@pytest.mark.parametrize("case", REJECTED, ids=[name for name, _ in REJECTED])
+def test_who_is_rejected_while_paused_is_told_with_the_command_that_ends_the_pause(
+    case: tuple[str, AccountFacts],
+) -> None:
+    assert sentence(plan_flags(case[1], NOON), Reason.DANGLING).endswith("rotator resume account:main")
+
+
+def test_a_token_that_is_still_used_is_told_with_the_moment_from_which_its_reader_is_rejected() -> None:
+    told = sentence(plan_flags(one(OLD, NEW, tokens=BOTH, serves=2), NOON), Reason.STILL_USED)
+    assert "401 from 2026-06-05 12:00 UTC on" in told

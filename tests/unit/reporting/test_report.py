@@ -131,6 +131,11 @@ def test_a_token_of_other_hands_is_foreign() -> None:
     assert [(token.label, token.state) for token in view.foreign] == [("alice's laptop", TokenState.FOREIGN)]
 
 
+def test_a_token_that_services_are_served_is_shown_with_its_credential_although_no_journal_knows_it() -> None:
+    found = report(account(facts(None, served(7)), tokens=(listed(7),)))
+    assert (found.accounts[0].foreign, [token.token_id for token in found.credentials[0].tokens]) == ((), ["t7"])
+
+
 def test_nothing_is_called_foreign_before_every_journal_was_read() -> None:
     unreadable = facts(None, None, unreadable="Vault is sealed")
     assert report(account(unreadable, tokens=(listed(7),))).accounts[0].foreign == ()
@@ -166,6 +171,12 @@ def test_a_credential_past_its_max_age_needs_a_person() -> None:
     assert credential(account(facts(journal(old), served(1)), tokens=(listed(1),))).needs_attention
 
 
+def test_a_token_that_was_rolled_back_to_past_its_max_age_needs_a_person() -> None:
+    old = record(1, RecordState.CURRENT, derived=ago(days=15), promoted=ago(days=1))
+    view = credential(account(facts(journal(old), served(1)), tokens=(listed(1),)))
+    assert (view.age, view.overdue, view.needs_attention) == (timedelta(days=1), True, True)
+
+
 @pytest.mark.parametrize("severity, alerts", [(Severity.INFO, 0), (Severity.WARNING, 1), (Severity.ERROR, 1)])
 def test_only_holds_of_weight_are_alerts(severity: Severity, alerts: int) -> None:
     hold = Hold("main", "mm", Reason.DRIFTED, "Another hand changed it.", severity)
@@ -184,7 +195,7 @@ def test_a_hold_of_the_account_is_shown_there() -> None:
 
 
 @given(st.booleans(), st.sampled_from([2, 9]), st.booleans())
-def test_no_secret_is_in_a_report(staged: bool, served_number: int, readable: bool) -> None:  # noqa: FBT001
+def test_no_secret_is_in_a_report(staged: bool, served_number: int, readable: bool) -> None:  # noqa: FBT001 - drawn, not called
     tokens = (listed(2), listed(9)) if readable else None
     of = account(facts(journal(OLD, CURRENT, intent=intent(staged=staged)), served(served_number)), tokens=tokens)
     found = report(of)
@@ -192,7 +203,7 @@ def test_no_secret_is_in_a_report(staged: bool, served_number: int, readable: bo
 
 
 @given(st.booleans(), st.booleans())
-def test_every_live_token_is_in_a_report_exactly_once(orphan: bool, foreign: bool) -> None:  # noqa: FBT001
+def test_every_live_token_is_in_a_report_exactly_once(orphan: bool, foreign: bool) -> None:  # noqa: FBT001 - drawn, not called
     more = (*((listed(3),) if orphan else ()), *((listed(7, label="alice"),) if foreign else ()))
     lost = record(3, RecordState.ABANDONED, token_id=None)
     found = report(account(facts(journal(OLD, CURRENT, lost), served(2)), tokens=(listed(1), listed(2), *more)))

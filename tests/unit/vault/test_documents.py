@@ -52,7 +52,7 @@ documents = st.builds(
     derived_at=moments,
     promoted_at=moments,
     rotation_id=words,
-    sequence=st.integers(min_value=0),
+    sequence=st.integers(min_value=0, max_value=2**53 - 1),
 )
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | words,
@@ -179,3 +179,26 @@ def test_anything_that_is_no_journal_is_an_error_of_its_own(data: dict[str, Any]
 def test_text_that_is_no_journal_is_an_error_of_its_own(value: object) -> None:
     with pytest.raises(VaultDocumentError):
         parse_journal({"journal": json.dumps(value)}, WHERE)
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("derived_at", "9999-12-31T23:59:59-12:00"),
+        ("promoted_at", "0001-01-01T00:00:00+12:00"),
+        ("sequence", 10**400),
+        ("sequence", -1),
+        ("label", "x" * 900_000),
+        ("token_id", "x" * 900_000),
+        ("scopes", ["trading"] * 90_000),
+    ],
+)
+def test_a_document_that_somebody_made_to_break_us_is_foreign(field: str, value: object) -> None:
+    document = ServedDocument("t", SecretStr("s"), (), "a/r", "a", "u", NOW, NOW, "r", 1)
+    data = {**through_json(served_data(document, FieldNames())), field: value}
+
+    assert parse_served(data, FieldNames()) == (PathContent.FOREIGN, None)
+
+
+def test_a_bare_token_id_that_is_no_token_id_is_foreign() -> None:
+    assert parse_served({"token_id": "x" * 900_000, "secret": "s"}, FieldNames()) == (PathContent.FOREIGN, None)

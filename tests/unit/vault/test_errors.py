@@ -1,3 +1,6 @@
+import sys
+from collections.abc import Iterator
+
 import pytest
 import requests
 from hypothesis import given
@@ -133,3 +136,28 @@ def test_absence_must_be_vaults_own_word() -> None:
     absent = [read_answer(response(404, body)).is_absent for body in (b'{"errors":[]}', b"<html>", b"{}", b"[]")]
 
     assert absent == [True, False, False, False]
+
+
+@pytest.fixture
+def _usual_recursion_limit() -> Iterator[None]:
+    """Undo what other tests' tools set: with a far higher limit the parser would overflow the stack instead."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000)
+    yield
+    sys.setrecursionlimit(before)
+
+
+@pytest.mark.usefixtures("_usual_recursion_limit")
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("[" * 5_000 + "]" * 5_000, id="nested deeper than Python reads"),
+        pytest.param("9" * 5_000, id="a number longer than Python reads"),
+    ],
+)
+def test_a_body_that_somebody_made_unreadable_is_an_answer_without_one(value: str) -> None:
+    response = requests.Response()
+    response.status_code = 200
+    response._content = f'{{"data": {{"data": {{"note": {value}}}}}}}'.encode()
+
+    assert read_answer(response) == Answer(200)
