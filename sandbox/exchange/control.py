@@ -95,29 +95,17 @@ class _Control:
 
     async def post_identity(self, request: Request) -> Response:
         body = _Identity.model_validate(await request.json())
-        name = request.path_params["profile"]
-        try:
-            token = self._state.issue_identity(name, timedelta(seconds=body.ttl))
-        except KeyError:
-            raise HTTPException(404, f"no profile is called {name}") from None
+        token = self._state.issue_identity(self._profile(request), timedelta(seconds=body.ttl))
         return JSONResponse({"token": token}, 201)
 
     async def put_dead(self, request: Request) -> Response:
         body = _Dead.model_validate(await request.json())
-        name = request.path_params["profile"]
-        try:
-            self._state.issue_dead_next(name, body.count)
-        except KeyError:
-            raise HTTPException(404, f"no profile is called {name}") from None
+        self._state.issue_dead_next(self._profile(request), body.count)
         return JSONResponse({"count": body.count})
 
     async def put_list(self, request: Request) -> Response:
         body = _List.model_validate(await request.json())
-        name = request.path_params["profile"]
-        try:
-            self._state.cut_list(name, body.rows)
-        except KeyError:
-            raise HTTPException(404, f"no profile is called {name}") from None
+        self._state.cut_list(self._profile(request), body.rows)
         return JSONResponse({"rows": body.rows})
 
     async def get_requests(self, request: Request) -> Response:
@@ -157,6 +145,13 @@ class _Control:
     async def reset(self, request: Request) -> Response:  # noqa: ARG002 - starlette's signature
         self._state.reset()
         return JSONResponse({})
+
+    def _profile(self, request: Request) -> str:
+        """Return the name in the path, or refuse one that no profile has."""
+        name = str(request.path_params["profile"])
+        if self._state.profile(name) is None:
+            raise HTTPException(404, f"no profile is called {name}")
+        return name
 
     def _fault_state(self) -> Response:
         seed, rules, pending = self._state.fault_state()

@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -29,7 +30,7 @@ def free_port() -> int:
         return port
 
 
-class Server:
+class Server(ABC):
     """One server process: its folder, its log, its start and its end."""
 
     name: str
@@ -59,9 +60,9 @@ class Server:
     ) -> None:
         self.stop()
 
+    @abstractmethod
     def start(self) -> None:
         """Start it (again, on the same port) and wait until it answers; raises ServerError when it does not."""
-        raise NotImplementedError
 
     def stop(self) -> None:
         """End the server and reap it; a second call does nothing."""
