@@ -19,8 +19,7 @@ from worker.errors import AuthenticationRefusedError, ExchangeUnavailableError, 
 from worker.journal import Journal, RecordState, TokenRecord
 from worker.models import PathContent
 from worker.policy.guards import pause_of
-from worker.policy.revocation import ORDERED
-from worker.policy.steps import Order
+from worker.policy.steps import ORDERED, Order
 from worker.vault.account_ledgers import VaultAccountLedgers
 
 NAMES = ("mm", "taker")

@@ -15,12 +15,9 @@ from worker.policy.due import age_of
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.guards import credential_held_back, freezes_of, held_back
 from worker.policy.safety import ANOTHER_HAND, account_hold, hands_off
-from worker.policy.steps import Action, Hold, Plan, Reason, Step
+from worker.policy.steps import ORDERED, Action, Hold, Plan, Reason, Step
 from worker.policy.usage import is_adopted, stale_verdict, used_by_others
 from worker.policy.wording import span
-
-ORDERED = frozenset({Reason.COMPROMISED.value, Reason.RETIRED.value, Reason.ORDERED.value})
-"""Why a person has a token revoked at once: no grace, freeze, pause, list or cap stands in the way."""
 
 
 def plan_revocations(facts: AccountFacts, now: datetime) -> Plan:

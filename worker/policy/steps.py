@@ -117,6 +117,10 @@ class Reason(StrEnum):
     STOPPING = "stopping"  # the process was told to end; whoever comes next goes on
 
 
+ORDERED = frozenset({Reason.COMPROMISED.value, Reason.RETIRED.value, Reason.ORDERED.value})
+"""Why a person has a token revoked at once: no grace, freeze, pause, list or cap stands in the way."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One act that the plan asks for. `sentence` says to a person what will happen and why."""

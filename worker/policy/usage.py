@@ -11,6 +11,7 @@ from typing import Literal
 from config.schema import Policy
 from worker.journal import Journal, RecordState, TokenRecord, VerifyWindow
 from worker.models import ListedToken, TokenList
+from worker.policy.steps import ORDERED
 
 
 def used_by_others(record: TokenRecord, listed: ListedToken | None, policy: Policy) -> datetime | None:
@@ -91,13 +92,6 @@ def _is_shown(record: TokenRecord, listed: ListedToken | None, policy: Policy) -
 _HELD_BY_SERVICES = frozenset({RecordState.CURRENT, RecordState.SUPERSEDED})
 
 
-def _was_ordered(record: TokenRecord) -> bool:
-    return record.revoking_reason in _ORDERED
-
-
-_ORDERED = frozenset({"compromised", "ordered", "retired"})
-
-
 @dataclass(frozen=True, slots=True)
 class StaleVerdict:
     """Nobody uses the credential: `stale` since its last use, `unused` since its first token was promoted."""
@@ -120,6 +114,6 @@ def stale_verdict(journal: Journal, tokens: TokenList, policy: Policy, now: date
     first = min(
         record.promoted_at
         for record in journal.ledger
-        if record.promoted_at is not None and not (_was_ordered(record) and record is not current)
+        if record.promoted_at is not None and (record is current or record.revoking_reason not in ORDERED)
     )
     return StaleVerdict("unused", first, None) if now - first > policy.unused_after + policy.lastused_lag else None
