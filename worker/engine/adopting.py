@@ -35,7 +35,8 @@ def adopt_credential(world: World, facts: CredentialFacts, tokens: TokenList, st
             step,
             Reason.SECRET_REFUSED,
             f"The secret at {facts.location} does not work, so credential {step.credential} (account {step.account}) "
-            f"is not taken over: {error}",
+            f"is not taken over: {error} Put a token id and the secret that belongs to it there, then: rotator adopt "
+            f"{step.credential}",
             Severity.ERROR,
         )
         return

@@ -102,7 +102,8 @@ def _refuse_token(
         fields = facts.credential.fields
         sentence = (
             f"Token {beginning(served)} at {facts.location} is not in the list of account {account.account}. Does "
-            f"field {fields.token_id!r} there hold the token's id, and {fields.secret!r} its secret?"
+            f"field {fields.token_id!r} there hold the token's id, and {fields.secret!r} its secret? "
+            f"Put a live one of this account there, then: rotator adopt {facts.credential.name}"
         )
         return hold_of(facts, Reason.NOT_LISTED, sentence)
     return None
