@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 import sentry_sdk
 import structlog
 
+from config.sentry import CONTEXT_NAME
 from worker.models import Severity
 from worker.policy.steps import Action, Outcome, Reason, Result
 from worker.policy.verdict import ANNOUNCED
@@ -147,5 +148,5 @@ def _alert(outcome: Outcome) -> None:
         if outcome.token_id:
             scope.set_tag("token_id", outcome.token_id)
         if outcome.evidence:
-            scope.set_context("evidence", dict(outcome.evidence))
+            scope.set_context(CONTEXT_NAME, dict(outcome.evidence))
         scope.capture_message(outcome.sentence, level=alert_level(outcome))

@@ -11,10 +11,13 @@ import sentry_sdk
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 from structlog.testing import LogCapture
 
+from config.schema import Infrastructure
+from config.sentry import init_sentry
 from tests.build import NOON
 from tests.fakes.clock import FakeClock
 from worker.models import Severity
@@ -38,6 +41,15 @@ FAILED = replace(DONE, result=Result.FAILED, reason=Reason.FAILED, severity=Seve
 NOT_DUE = replace(DONE, action=None, result=Result.HELD, reason=Reason.NOT_DUE, token_id=None, rotation_id=None)
 UNREADABLE = replace(NOT_DUE, reason=Reason.UNREADABLE, severity=Severity.ERROR, sentence="Its journal is damaged.")
 STALE = replace(DONE, action=Action.FLAG, reason=Reason.STALE, severity=Severity.WARNING, sentence="Nobody uses it.")
+
+
+INFRASTRUCTURE = Infrastructure(
+    redis_url=SecretStr("redis://127.0.0.1"),
+    vault_addr="http://127.0.0.1:8200",
+    sentry_dsn=SecretStr("http://key@127.0.0.1:1/1"),
+)
+ALERTS = [replace(UNREADABLE, reason=reason) for reason in Reason if reason not in ANNOUNCED]
+VERDICTS = [replace(STALE, reason=reason) for reason in Reason]
 
 
 class Events:
@@ -68,14 +80,12 @@ class Sink(Transport):
 
 @pytest.fixture
 def sentry() -> Iterator[Sink]:
+    # As a worker starts it, so that what arrives is what operators get.
     sink = Sink()
-    with sentry_sdk.isolation_scope() as scope:
-        client = sentry_sdk.Client(
-            dsn="http://key@127.0.0.1:1/1", transport=sink, default_integrations=False, auto_enabling_integrations=False
-        )
-        scope.set_client(client)
-        yield sink
-        client.close()
+    init_sentry(INFRASTRUCTURE, "1.2.3", sink)
+    yield sink
+    sentry_sdk.get_client().close()
+    sentry_sdk.get_global_scope().set_client(None)
 
 
 @pytest.fixture
@@ -179,6 +189,13 @@ def test_a_hold_that_a_verdict_tells_once_alerts_nobody(
 def test_a_verdict_is_told_with_its_evidence(reporter: Reporter, events: Events) -> None:
     reporter.record(replace(STALE, evidence={"rule": "stale_after"}))
     assert [one.evidence for one in events.seen] == [{"rule": "stale_after"}]
+
+
+@pytest.mark.parametrize("told", [*ALERTS, FAILED, *VERDICTS], ids=lambda one: f"{one.result}-{one.reason}")
+def test_every_kind_of_alert_reaches_operators_with_its_facts(reporter: Reporter, sentry: Sink, told: Outcome) -> None:
+    reporter.record(replace(told, evidence={"limit": "14d", "version": "7"}))
+    (event,) = sentry.events
+    assert event["contexts"]["rotator"] == {"limit": "14d", "version": "7"}
 
 
 def test_a_lasting_hold_is_told_again_later(reporter: Reporter, sentry: Sink, clock: FakeClock) -> None:
