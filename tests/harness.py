@@ -9,7 +9,7 @@ from itertools import count
 from pydantic import SecretStr
 
 from config.schema import Account, Credential, Infrastructure, Policy, Schedule, Settings, VaultLayout
-from tests.fakes.clock import FakeClock
+from tests.fakes.clock import FakeClock, WrongClock
 from tests.fakes.exchange import FakeExchange
 from tests.fakes.vault import FakeVault
 from worker.engine import Engine
@@ -88,7 +88,8 @@ class Harness:
 
     def __init__(self, *names: str, policy: Policy | None = None) -> None:
         self.clock = FakeClock()
-        self.vault = FakeVault(clock=self.clock)
+        self.vault_clock = WrongClock(self.clock)
+        self.vault = FakeVault(clock=self.vault_clock)
         self.exchange = FakeExchange(clock=self.clock)
         self.hooked = HookedExchange(self.exchange)
         self.outcomes = Outcomes()
@@ -108,9 +109,10 @@ class Harness:
         )
         self.engine = self.new_engine()
 
-    def new_engine(self) -> Engine:
-        """Return an engine with nothing in its memory, as after a restart."""
+    def new_engine(self, *, off_by: timedelta = timedelta(0)) -> Engine:
+        """Return an engine with nothing in its memory, as after a restart, on a clock that is off by that much."""
         exchanges = {ACCOUNT: self.hooked}
+        clock = WrongClock(self.clock, off_by)
         return Engine(
             gatherer=Gatherer(
                 settings=self.settings,
@@ -118,7 +120,7 @@ class Harness:
                 consumers=self.vault.consumers,
                 journals=self.vault.journals,
                 accounts=self.vault.accounts,
-                clock=self.clock,
+                clock=clock,
             ),
             settings=self.settings,
             exchanges=exchanges,
@@ -127,7 +129,7 @@ class Harness:
             accounts=self.vault.accounts,
             leases=self.leases,
             outcomes=self.outcomes,
-            clock=self.clock,
+            clock=clock,
             new_rotation_id=lambda: f"id{next(self._ids):04}",
             stopping=lambda: self.stopping,
             jitter=lambda: 1.0,

@@ -52,3 +52,23 @@ class FakeClock:
         """Set the wall clock on (or back) by that much without time passing, as a correction by NTP does."""
         with self._lock:
             self._now += by
+
+
+class WrongClock:
+    """One machine's own clock: another clock's time, wrong by `by` (which a test may change); time passes alike."""
+
+    def __init__(self, clock: FakeClock, by: timedelta = timedelta(0)) -> None:
+        self._clock = clock
+        self.by = by
+
+    def now(self) -> datetime:
+        """Return what this machine takes for the present, as timezone-aware UTC."""
+        return self._clock.now() + self.by
+
+    def monotonic(self) -> float:
+        """Return the seconds that passed."""
+        return self._clock.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Let that much time pass everywhere."""
+        self._clock.sleep(seconds)

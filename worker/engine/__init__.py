@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from config.schema import ROTATION_ID_LENGTH, Settings
+from worker.engine.clocks import seen_now
 from worker.engine.edits import Edits, carry_out_edits, plan_edits
 from worker.engine.flagging import flag_account
 from worker.engine.observing import observe_account, probe_account
@@ -25,13 +26,13 @@ from worker.policy.facts import CredentialFacts
 from worker.policy.observation import observed
 from worker.policy.plan import plan_flags, plan_revocations, plan_rotation
 from worker.policy.steps import Action, Order, Outcome, Plan, Reason, Result, Step
+from worker.policy.wording import span
 from worker.ports import AccountLedgers, Clock, ConsumersStore, Exchange, JournalStore, Leases, OutcomeSink
 from worker.snapshot import Gatherer
 
 __all__ = ["Engine", "random_rotation_id"]
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
-_WHOLE_SECOND = timedelta(seconds=1)
 _MOST_PASSES = 4
 """Roll forward or abandon, then rotate if still due, then look once more: a run that needs more is going in circles."""
 
@@ -76,20 +77,23 @@ class Engine:
     def request_time(self, credential: str) -> datetime:
         """Return the moment of a request that is made now, on Vault's clock, which promotions are stamped with.
 
-        It is later than the promotion of the token that is current now: Vault tells whole seconds, and a rotation that
-        ended within this one was not asked for by this request. When Vault cannot be read our own clock is used.
+        It is later than the promotion of the token that is current now, whatever the clocks say: that one was not asked
+        for by this request. When Vault cannot be read, or its clock is off, our own is used.
 
         Raises UnknownNameError when no such credential is configured.
         """
         settings = self._gatherer.settings_of(credential)
+        now = self._clock.now()
         try:
-            now = self._journals.server_time()
+            vault = self._journals.server_time()
             found = self._journals.read(PathLocation(settings.mount, settings.path))
         except RotatorError:
-            return self._clock.now()
+            return now
+        if abs(vault - now) <= settings.policy.max_clock_skew:
+            now = vault
         current = found.journal.current if found else None
         promoted_at = current.promoted_at if current else None
-        if promoted_at is None or promoted_at < now or promoted_at - now > _WHOLE_SECOND:
+        if promoted_at is None or promoted_at < now:
             return now
         return promoted_at + timedelta(microseconds=1)
 
@@ -126,17 +130,38 @@ class Engine:
                     f"Another worker is at work on credential {credential}; nothing is done here.",
                 )
                 return recorder.outcomes
+            world = self._world(settings.account, recorder)
             for _ in range(_MOST_PASSES):
-                facts = self._gatherer.credential(credential)
+                read = self._gatherer.credential(credential)
+                facts = seen_now(world, read)
+                if requested_at is not None:
+                    requested_at = self._not_from_the_future(recorder, facts, requested_at, anew=facts is not read)
                 plan = plan_rotation(facts, self._clock.now(), requested_at=requested_at)
                 recorder.holds(plan.holds)
                 if not plan.steps:
                     break
-                world = self._world(settings.account, recorder)
                 rotation = Rotation(world, facts, self._new_rotation_id)
                 if not rotation.run(plan.steps) or plan.steps[0].action is Action.MINT:
                     break
         return recorder.outcomes
+
+    def _not_from_the_future(
+        self, recorder: Recorder, facts: CredentialFacts, requested_at: datetime, *, anew: bool
+    ) -> datetime:
+        """Return when a request was made: one that is dated ahead, or before what was dated anew, is made now."""
+        credential, ahead = facts.credential, requested_at - self._clock.now()
+        if ahead > credential.policy.max_clock_skew and not anew:
+            recorder.note(
+                credential.account,
+                credential.name,
+                Result.DONE,
+                Reason.FROM_THE_FUTURE,
+                f"A request to rotate credential {credential.name} (account {credential.account}) is dated "
+                f"{span(ahead)} ahead; it counts as made now. Correct the clock that is off.",
+                severity=Severity.WARNING,
+            )
+            anew = True
+        return self.request_time(credential.name) if anew else requested_at
 
     def resume(self, name: str, *, order: Order | None = None) -> tuple[Outcome, ...]:
         """Lift pauses and forget failures of a credential, of an account's parked ones, or of all.
@@ -232,5 +257,6 @@ class Engine:
             clock=self._clock,
             recorder=recorder,
             jitter=self._jitter,
+            account=lambda: self._gatherer.account(account),
             stopping=self._stopping,
         )

@@ -2,18 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 
 from worker.account_ledger import Dangling, set_dangling
 from worker.engine.world import World
 from worker.errors import AuthenticationRefusedError, ConflictError, RotatorError
-from worker.journal import note_own_call
+from worker.journal import LONGEST_OWN_CALL, note_own_call
 from worker.models import Severity
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.observation import currents_of, observe, plan_probes, with_ledger
 from worker.policy.steps import Reason, Result, Step
-
-_LONGEST_PROBE = timedelta(minutes=1)
 
 
 def observe_account(world: World, facts: AccountFacts) -> AccountFacts | None:
@@ -85,7 +82,7 @@ def _note(world: World, facts: CredentialFacts) -> CredentialFacts:
         facts.journal.journal,
         facts.served_token_id or "",
         opened_at=now,
-        closed_at=now + _LONGEST_PROBE,
+        closed_at=now + LONGEST_OWN_CALL,
         gap=policy.lastused_lag + policy.max_clock_skew,
     )
     return replace(facts, journal=world.journals.write(facts.location, noted, cas=facts.journal.version))

@@ -6,15 +6,26 @@ and leaves everything as the journal says. The order of writes is the one of doc
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from worker.engine.fencing import fence_path
+from worker.engine.minting import why_not_mint
 from worker.engine.staging import stage_secret
 from worker.engine.verification import Verification, verify_token
 from worker.engine.world import World
 from worker.errors import AmbiguousDeriveError, CasConflictError, RotatorError, TransientError
-from worker.journal import Intent, VersionedJournal, abandon, close, new_journal, open_intent, reopen_verify
+from worker.journal import (
+    Intent,
+    VersionedJournal,
+    abandon,
+    close,
+    date_promotion,
+    new_journal,
+    open_intent,
+    reopen_verify,
+)
 from worker.models import ServedDocument, Severity, WriteReceipt
 from worker.policy.facts import CredentialFacts
 from worker.policy.rotation import longest_backoff
@@ -29,6 +40,7 @@ class Rotation:
 
     def __init__(self, world: World, facts: CredentialFacts, new_rotation_id: Callable[[], str]) -> None:
         self._world = world
+        self._facts = facts
         self._credential = facts.credential
         self._location = facts.location
         self._journal = facts.journal
@@ -36,6 +48,7 @@ class Rotation:
         self._new_rotation_id = new_rotation_id
         self._staged_by_this_run = False
         self._receipt: WriteReceipt | None = None
+        self._written_at: datetime | None = None
 
     def run(self, steps: Sequence[Step]) -> bool:
         """Carry the steps out in order; return whether all of them were done. Outcomes go to the recorder."""
@@ -73,9 +86,10 @@ class Rotation:
 
     def _mint(self, step: Step) -> bool:
         world, credential = self._world, self._credential
-        if step.reason is not Reason.COMPROMISED:
-            # While the exchange does not answer, an attempt would only make an orphan and bring parking nearer.
-            world.exchange.list_tokens()
+        hold = why_not_mint(world, self._facts, step.reason)
+        if hold is not None:
+            world.recorder.holds([hold])
+            return False
         opened = self._open_intent(step)
         step = self._named(step)
         label, asked_at = step.label or "", world.clock.monotonic()
@@ -207,6 +221,7 @@ class Rotation:
         )
         try:
             self._receipt = world.consumers.write(self._location, document, cas=intent.expected_version)
+            self._written_at = document.promoted_at
         except CasConflictError as error:
             self._path = world.consumers.read(self._location)
             if not self._serves_staged():
@@ -222,13 +237,25 @@ class Rotation:
 
     def _close(self, step: Step) -> bool:
         world, seen, path = self._world, self._seen(), self._path
-        receipt = self._receipt
+        receipt, written_at, now = self._receipt, self._written_at, world.clock.now()
         if receipt is None and path is not None and path.created_time is not None:
             receipt = WriteReceipt(path.version, path.created_time)
-        if receipt is None:
+            written_at = path.document.promoted_at if path.document else None
+        if receipt is None or seen.journal.intent is None:
             raise ValueError(f"{step.credential}: closed without a promoted version")
+        promotion = date_promotion(
+            seen.journal.intent,
+            receipt.created_time,
+            written_at=written_at,
+            now=now,
+            skew=self._credential.policy.max_clock_skew,
+        )
         closed = close(
-            seen.journal, promoted_version=receipt.version, promoted_at=receipt.created_time, now=world.clock.now()
+            seen.journal,
+            promoted_version=receipt.version,
+            promoted_at=promotion.promoted_at,
+            superseded_at=promotion.superseded_at,
+            now=now,
         )
         self._journal = world.journals.write(self._location, closed, cas=seen.version)
         world.recorder.done(step, f"Rotation {step.rotation_id} of credential {step.credential} is complete.")

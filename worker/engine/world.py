@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from worker.errors import ConflictError, RotatorError, TransientError
 from worker.models import Severity
+from worker.policy.facts import AccountFacts
 from worker.policy.steps import Action, Hold, Order, Outcome, Reason, Result, Step
 from worker.ports import AccountLedgers, Clock, ConsumersStore, Exchange, JournalStore, OutcomeSink
 
@@ -127,5 +128,7 @@ class World:
     recorder: Recorder
     jitter: Callable[[], float]
     """Draws from 0 to 1: which part of the longest back-off a failed attempt waits."""
+    account: Callable[[], AccountFacts]
+    """Reads the whole account, as a sweep does."""
     stopping: Callable[[], bool]
     """Whether the process was told to end: the step in hand is finished, no further one is begun."""

@@ -86,14 +86,22 @@ def reopen_verify(journal: Journal, *, now: datetime) -> Journal:
     return next_of(journal, intent=copy_of(intent, windows=(*before, VerifyWindow(opened_at=now))))
 
 
-def close(journal: Journal, *, promoted_version: int, promoted_at: datetime, now: datetime) -> Journal:
+def close(
+    journal: Journal,
+    *,
+    promoted_version: int,
+    promoted_at: datetime,
+    now: datetime,
+    superseded_at: datetime | None = None,
+) -> Journal:
     """Return the journal after a promote: ours is current, its predecessor superseded, the secret gone from here.
 
     Args:
         journal: with a staged intent.
         promoted_version: the consumers' KV version that serves the token.
-        promoted_at: Vault's own `created_time` of that version.
+        promoted_at: when that was, for the token's period (`date_promotion`).
         now: closes the verify window.
+        superseded_at: when that was, for its predecessor's grace; None: the same moment.
     """
     intent = open_intent_of(journal)
     if intent.token is None:
@@ -114,12 +122,12 @@ def close(journal: Journal, *, promoted_version: int, promoted_at: datetime, now
         windows=(*known.windows, *closed(intent.windows, now)),
     )
     others = (record for record in journal.ledger if record.token_id is None or record.token_id != current.token_id)
-    ledger = tuple(_overtaken(record, intent.kind, promoted_at, now) for record in others)
+    ledger = tuple(_overtaken(record, intent.kind, superseded_at or promoted_at, now) for record in others)
     emergency_at = None if intent.kind == "emergency" else journal.emergency_at
     return next_of(journal, intent=None, ledger=(*ledger, current), failures=Failures(), emergency_at=emergency_at)
 
 
-def _overtaken(record: TokenRecord, kind: str, promoted_at: datetime, now: datetime) -> TokenRecord:
+def _overtaken(record: TokenRecord, kind: str, superseded_at: datetime, now: datetime) -> TokenRecord:
     if kind == "emergency" and record.token_id is not None and record.state in LIVE | {RecordState.REVOKING}:
         return copy_of(
             record,
@@ -128,7 +136,7 @@ def _overtaken(record: TokenRecord, kind: str, promoted_at: datetime, now: datet
             revoking_reason="compromised",
         )
     if record.state is RecordState.CURRENT:
-        return copy_of(record, state=RecordState.SUPERSEDED, superseded_at=promoted_at)
+        return copy_of(record, state=RecordState.SUPERSEDED, superseded_at=superseded_at)
     return record
 
 

@@ -1,6 +1,7 @@
 """What a person may have taken over: a token that Vault serves already. Nothing is derived or revoked by it."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from worker.journal import RecordState
 from worker.models import ListedToken, ServedDocument
@@ -8,7 +9,7 @@ from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.refusals import hold_of, live_records, refused, step_of
 from worker.policy.safety import hands_off
 from worker.policy.steps import Action, Hold, Plan, Reason
-from worker.policy.wording import beginning
+from worker.policy.wording import beginning, span
 
 _NO_JOURNAL_GETS_TO = 2**52
 """A journal that took over such a sequence would soon count further than a served document may say."""
@@ -144,9 +145,13 @@ def _refuse_journal(account: AccountFacts, facts: CredentialFacts) -> Hold | Non
     """Return why what the journal knows cannot be compared with the list."""
     suspicion = account.state.ledger.suspicion if account.state else None
     if suspicion is not None:
+        confirm_after = account.settings.guards.confirm_after
+        wait = min(confirm_after, max(timedelta(), suspicion.first_at + confirm_after - account.listed_at))
+        name = facts.credential.name
         sentence = (
-            f"{suspicion.sentence} Which tokens of {facts.credential.name} are alive is unknown until the same list is "
-            f"read again, or somebody who has looked says: rotator trust {account.account}"
+            f"{suspicion.sentence} Which tokens of {name} are alive is unknown for another {span(wait)}: a list that "
+            f"still lacks the same tokens is believed then, and this command can be given again. If you have compared "
+            f"the list with the exchange and it is right, it is believed at once with: rotator trust {account.account}"
         )
         return hold_of(facts, Reason.LIST_SHRANK, sentence)
     journal = facts.ledger

@@ -5,11 +5,13 @@ from datetime import datetime
 
 from worker.account_ledger import AccountLedger, changed, end_outage, note_outage, observe_list, set_dangling
 from worker.journal import RecordState
+from worker.models import TokenList
 from worker.policy.facts import AccountFacts, AccountState, CredentialFacts
 from worker.policy.refusals import live_records
 from worker.policy.steps import Action, Reason, Step
 
 _LISTS_TO_PROBE = 2
+_ENDED = frozenset({RecordState.REVOKING, RecordState.REVOKED})
 
 
 def observe(facts: AccountFacts, now: datetime) -> AccountLedger | None:
@@ -23,7 +25,7 @@ def observe(facts: AccountFacts, now: datetime) -> AccountLedger | None:
         record.token_id
         for one in facts.credentials
         for record in (one.ledger.ledger if one.ledger else ())
-        if record.token_id is not None and record.state in {RecordState.REVOKING, RecordState.REVOKED}
+        if record.token_id is not None and record.state in _ENDED
     }
     listed = {token.token_id for token in facts.tokens.tokens}
     ledger = observe_list(
@@ -38,6 +40,14 @@ def observe(facts: AccountFacts, now: datetime) -> AccountLedger | None:
         # A token that is listed again is proved no longer: else it would be rotated in spite of a freeze.
         ledger = set_dangling(ledger, (), currents - listed)
     return changed(ledger, known=tuple(sorted(_known(facts, ledger))))
+
+
+def lacks_known(facts: CredentialFacts, tokens: TokenList) -> bool:
+    """Whether a list lacks any token of the last believed one that this credential's own journal has not ended."""
+    baseline = facts.state.ledger.baseline if facts.state else None
+    lost = [one for one in baseline.token_ids if tokens.by_id(one) is None] if baseline else []
+    records = [facts.ledger.record_of(one) if facts.ledger else None for one in lost]
+    return any(record is None or record.state not in _ENDED for record in records)
 
 
 def _known(facts: AccountFacts, ledger: AccountLedger) -> set[str]:

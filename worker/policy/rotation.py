@@ -84,6 +84,15 @@ def _plan_open_intent(facts: CredentialFacts, intent: Intent, now: datetime, hel
     policy, attempt = facts.credential.policy, f"rotation {intent.rotation_id} of {facts.credential.name}"
     if intent.token is None:
         waited = now - intent.opened_at
+        if waited < -policy.max_clock_skew:
+            return _held(
+                facts,
+                Reason.TIME_UNKNOWN,
+                f"{attempt} (account {facts.credential.account}) was begun {span(-waited)} ahead of this machine's "
+                f"clock. It counts as begun when it is first seen by a worker whose clock agrees with Vault's and the "
+                f"exchange's. Correct the clock that is off.",
+                Severity.WARNING,
+            )
         if waited < policy.derive_deadline:
             return _held(
                 facts,

@@ -4,9 +4,10 @@ from datetime import timedelta
 
 from worker.journal import Journal, TokenRecord
 from worker.models import ConsumersPath, PathContent, PathLocation, ServedDocument, Severity
+from worker.policy.clocks import clocks_hold
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.steps import Hold, Reason
-from worker.policy.wording import beginning, span
+from worker.policy.wording import beginning
 
 ANOTHER_HAND = frozenset({Reason.DRIFTED, Reason.NOT_ADOPTED})
 """The path holds what is not ours, and the journal is as it should be."""
@@ -157,16 +158,4 @@ def account_hold(facts: AccountFacts, tolerance: timedelta) -> Hold | None:
         sentence = f"The tokens of {name} could not be listed: {facts.list_error}"
         return Hold(facts.account, "", Reason.UNREADABLE, sentence, Severity.WARNING)
     skews = {"the exchange": facts.exchange_skew, "Vault": facts.vault_skew}
-    for whose, skew in skews.items():
-        if skew is None:
-            sentence = f"Nothing is revoked for {name}: the clock of {whose} is unknown."
-            return Hold(facts.account, "", Reason.TIME_UNKNOWN, sentence, Severity.WARNING)
-    exchange, vault = facts.exchange_skew or timedelta(), facts.vault_skew or timedelta()
-    apart = max(abs(exchange), abs(vault), abs(exchange - vault))
-    if apart > tolerance:
-        sentence = (
-            f"Nothing is revoked for {name}: clocks are {span(apart)} apart (exchange {span(exchange)}, Vault "
-            f"{span(vault)} from this machine's). Correct the clock that is off."
-        )
-        return Hold(facts.account, "", Reason.CLOCKS_DIFFER, sentence, Severity.ERROR)
-    return None
+    return clocks_hold(skews, tolerance, account=facts.account, what=f"Nothing is revoked for {name}")

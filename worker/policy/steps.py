@@ -71,6 +71,7 @@ class Reason(StrEnum):
     UNREADABLE = "unreadable"
     CLOCKS_DIFFER = "clocks_differ"
     TIME_UNKNOWN = "time_unknown"
+    FROM_THE_FUTURE = "from_the_future"
     LEASE_HELD = "lease_held"
     # revocation
     ORPHAN = "orphan"

@@ -88,8 +88,8 @@ WAITS = [
     (
         "an intent from the future of our clock",
         facts(journal(record(1, CURRENT, promoted=ago(days=8)), intent=intent(opened=NOON + timedelta(1))), served(1)),
-        Reason.DERIVE_IN_FLIGHT,
-        Severity.INFO,
+        Reason.TIME_UNKNOWN,
+        Severity.WARNING,
     ),
     ("a path nobody adopted", facts(None, path(PathContent.FOREIGN, 3)), Reason.NOT_ADOPTED, Severity.ERROR),
     (

@@ -1,0 +1,53 @@
+"""What is looked at before an intent is opened: a list, the clocks, and whether that list is to be believed."""
+
+from worker.engine.clocks import exchange_skew, vault_skew
+from worker.engine.world import World
+from worker.models import Severity
+from worker.policy.clocks import clocks_hold
+from worker.policy.facts import CredentialFacts
+from worker.policy.guards import credential_held_back
+from worker.policy.observation import lacks_known, observed
+from worker.policy.safety import hands_off
+from worker.policy.steps import Hold, Reason
+
+
+def why_not_mint(world: World, facts: CredentialFacts, reason: Reason) -> Hold | None:
+    """Return why no token may be derived for that reason now, or None.
+
+    An emergency waits for nothing. Where services are rejected already neither Vault's clock nor a list that shrank
+    stands in the way.
+
+    Raises:
+        RotatorError: the exchange gives no list. An attempt would only make an orphan and bring parking nearer.
+    """
+    if reason is Reason.COMPROMISED:
+        return None
+    tokens = world.exchange.list_tokens()
+    rejected, credential = reason is Reason.DANGLING, facts.credential
+    skews = {"the exchange": exchange_skew(world, tokens)}
+    if not rejected:
+        skews["Vault"] = vault_skew(world)
+    hold = clocks_hold(
+        skews,
+        credential.policy.max_clock_skew,
+        account=credential.account,
+        credential=credential.name,
+        what=f"No token is derived for credential {credential.name} (account {credential.account})",
+    )
+    if hold is not None or rejected or not lacks_known(facts, tokens):
+        return hold
+    return _why_shrunk(world, facts)
+
+
+def _why_shrunk(world: World, facts: CredentialFacts) -> Hold | None:
+    """Return why the list is not believed, as a sweep over the whole account would judge it now.
+
+    Only here every journal of the account is read: what we have ended ourselves may be in any of them.
+    """
+    account, now = observed(world.account(), world.clock.now()), world.clock.now()
+    name, whose = facts.credential.name, facts.credential.account
+    if account.tokens is None:
+        sentence = f"No token is derived for credential {name} (account {whose}): {account.list_error}"
+        return Hold(whose, name, Reason.UNREADABLE, sentence, Severity.WARNING)
+    own = next(one for one in account.credentials if one.credential.name == name)
+    return hands_off(own) or credential_held_back(own, now)
