@@ -164,7 +164,7 @@ class Rotation:
         reason = Reason.SCOPES_DIFFER if verdict is Verification.SCOPES_DIFFER else Reason.VERIFY_REFUSED
         intent = self._seen().journal.intent
         try:
-            fence_path(world, self._location, self._path, expected=intent.expected_version if intent else 0)
+            fence_path(world, self._location, expected=intent.expected_version if intent else 0)
         except CasConflictError:
             self._path = world.consumers.read(self._location)
             if self._serves_staged():
