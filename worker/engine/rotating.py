@@ -17,7 +17,7 @@ from worker.errors import AmbiguousDeriveError, CasConflictError, RotatorError, 
 from worker.journal import Intent, VersionedJournal, abandon, close, new_journal, open_intent, reopen_verify
 from worker.models import ServedDocument, Severity, WriteReceipt
 from worker.policy.facts import CredentialFacts
-from worker.policy.rotation import longest_backoff
+from worker.policy.rotation import is_parked, longest_backoff
 from worker.policy.steps import Action, Reason, Step
 
 _DERIVE_SHARE = 3
@@ -90,9 +90,10 @@ class Rotation:
             world.recorder.failed(step, error, reason=Reason.DERIVE_LOST)
             return False
         except RotatorError as error:
-            self._give_up(Reason.DERIVE_REFUSED, error)
+            parked = self._give_up(Reason.DERIVE_REFUSED, error)
             world.recorder.failed(step, error, reason=Reason.DERIVE_REFUSED)
-            self._tell_if_parked(step)
+            if parked:
+                self._tell_parked(step)
             return False
         give_up_at = asked_at + credential.policy.derive_deadline.total_seconds()
         self._journal = stage_secret(world, self._location, opened, token, give_up_at=give_up_at)
@@ -169,7 +170,7 @@ class Rotation:
             self._path = world.consumers.read(self._location)
             if self._serves_staged():
                 return self._close(step)
-        self._give_up(reason)
+        parked = self._give_up(reason)
         what = {
             Verification.SCOPES_DIFFER: "has other scopes than were asked for",
             Verification.UNUSABLE: "has a secret that nothing can be signed with",
@@ -183,7 +184,8 @@ class Rotation:
                 f"this repeats, look at the exchange."
             )
         world.recorder.stopped(step, reason, sentence, Severity.ERROR)
-        self._tell_if_parked(step)
+        if parked:
+            self._tell_parked(step)
         return False
 
     # --- promote, close, abandon ------------------------------------------------------------------------------------
@@ -235,33 +237,44 @@ class Rotation:
         return True
 
     def _abandon(self, step: Step) -> bool:
-        self._give_up(step.reason)
+        parked = self._give_up(step.reason)
         self._world.recorder.done(step, step.sentence, severity=Severity.WARNING)
-        self._tell_if_parked(step)
+        if parked:
+            self._tell_parked(step)
         return True
 
-    def _give_up(self, reason: Reason, error: RotatorError | None = None) -> None:
-        """Write the abandonment, with the moment before which no further attempt is made."""
+    def _give_up(self, reason: Reason, error: RotatorError | None = None) -> bool:
+        """Write the abandonment, with the moment before which no further attempt is made.
+
+        Return whether this very failure parks the credential.
+        """
         world, seen, now, policy = self._world, self._seen(), self._world.clock.now(), self._credential.policy
-        wait = longest_backoff(seen.journal.failures.attempts + 1, policy) * world.jitter()
-        passing = isinstance(error, TransientError)
+        before = seen.journal.failures
+        wait = longest_backoff(before.attempts + 1, policy) * world.jitter()
         if isinstance(error, TransientError) and error.retry_after is not None:
             wait = max(wait, min(error.retry_after, policy.backoff_cap))
-        abandoned = abandon(seen.journal, reason=reason.value, now=now, retry_at=now + wait, passing=passing)
+        abandoned = abandon(
+            seen.journal,
+            reason=reason.value,
+            now=now,
+            retry_at=now + wait,
+            passing=isinstance(error, TransientError),
+            lost=reason is Reason.DERIVE_LOST,
+        )
         self._journal = world.journals.write(self._location, abandoned, cas=seen.version)
+        return not is_parked(before, policy) and is_parked(abandoned.failures, policy)
 
-    def _tell_if_parked(self, step: Step) -> None:
+    def _tell_parked(self, step: Step) -> None:
         """Alert at the very failure that parks the credential, and only then."""
         failures = self._seen().journal.failures
-        if failures.count == self._credential.policy.park_after:
-            self._world.recorder.stopped(
-                step,
-                Reason.PARKED,
-                f"Credential {step.credential} (account {step.account}) is parked after {failures.count} failed "
-                f"attempts in a row (the last: {failures.last_reason}). Services keep their token; nothing more is "
-                f"tried. Find the cause, then: rotator resume {step.credential}",
-                Severity.ERROR,
-            )
+        self._world.recorder.stopped(
+            step,
+            Reason.PARKED,
+            f"Credential {step.credential} (account {step.account}) is parked after {failures.count} failed "
+            f"attempts in a row (the last: {failures.last_reason}). Services keep their token; nothing more is "
+            f"tried. Find the cause, then: rotator resume {step.credential}",
+            Severity.ERROR,
+        )
 
     def _seen(self) -> VersionedJournal:
         if self._journal is None:

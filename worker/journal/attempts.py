@@ -133,7 +133,13 @@ def _overtaken(record: TokenRecord, kind: str, promoted_at: datetime, now: datet
 
 
 def abandon(
-    journal: Journal, *, reason: str, now: datetime, retry_at: datetime | None = None, passing: bool = False
+    journal: Journal,
+    *,
+    reason: str,
+    now: datetime,
+    retry_at: datetime | None = None,
+    passing: bool = False,
+    lost: bool = False,
 ) -> Journal:
     """Return the journal with the attempt given up and counted as a failure; its label stays watched.
 
@@ -143,11 +149,13 @@ def abandon(
         now: the present.
         retry_at: before which no further attempt is made unless a person asks for one.
         passing: it ended because the exchange could not take it just then; that never parks.
+        lost: so it ended, and its derive may have made a token all the same.
     """
     intent, before = open_intent_of(journal), journal.failures
     failures = Failures(
-        count=before.count + (0 if passing else 1),
-        passing=before.passing + (1 if passing else 0),
+        count=before.count + (0 if passing or lost else 1),
+        passing=before.passing + (1 if passing or lost else 0),
+        lost=before.lost + (1 if lost else 0),
         last_at=now,
         retry_at=retry_at,
         last_reason=reason,
