@@ -13,7 +13,7 @@ from worker.engine.fencing import fence_path
 from worker.engine.staging import stage_secret
 from worker.engine.verification import Verification, verify_token
 from worker.engine.world import World
-from worker.errors import AmbiguousDeriveError, CasConflictError, RotatorError, TransientError
+from worker.errors import AmbiguousDeriveError, CasConflictError, RotatorError, TransientError, TransitionError
 from worker.journal import Intent, VersionedJournal, abandon, close, new_journal, open_intent, reopen_verify
 from worker.models import ServedDocument, Severity, WriteReceipt
 from worker.policy.facts import CredentialFacts
@@ -36,6 +36,7 @@ class Rotation:
         self._new_rotation_id = new_rotation_id
         self._staged_by_this_run = False
         self._receipt: WriteReceipt | None = None
+        self._closed = False
 
     def run(self, steps: Sequence[Step]) -> bool:
         """Carry the steps out in order; return whether all of them were done. Outcomes go to the recorder."""
@@ -47,7 +48,8 @@ class Rotation:
             Action.ABANDON: self._abandon,
         }
         try:
-            return all(self._act(acts[step.action], step) for step in steps)
+            # Once it is closed, by whichever step, nothing is left to do of what was planned.
+            return all(self._closed or self._act(acts[step.action], step) for step in steps)
         finally:
             unbind_contextvars("rotation_id")
 
@@ -169,7 +171,7 @@ class Rotation:
         except CasConflictError:
             self._path = world.consumers.read(self._location)
             if self._serves_staged():
-                return self._close(step)
+                return self._close(replace(step, action=Action.CLOSE, reason=Reason.PROMOTED_ALREADY))
         parked = self._give_up(reason)
         what = {
             Verification.SCOPES_DIFFER: "has other scopes than were asked for",
@@ -194,7 +196,7 @@ class Rotation:
         world, seen = self._world, self._seen()
         intent = seen.journal.intent
         if intent is None or intent.token is None:
-            raise ValueError(f"{step.credential}: nothing is staged")
+            raise TransitionError(f"Nothing is staged for credential {step.credential} any more; it is left as it is.")
         document = ServedDocument(
             token_id=intent.token.token_id,
             secret=intent.token.secret,
@@ -228,11 +230,12 @@ class Rotation:
         if receipt is None and path is not None and path.created_time is not None:
             receipt = WriteReceipt(path.version, path.created_time)
         if receipt is None:
-            raise ValueError(f"{step.credential}: closed without a promoted version")
+            raise TransitionError(f"No version at {self._location} serves what rotation {step.rotation_id} staged.")
         closed = close(
             seen.journal, promoted_version=receipt.version, promoted_at=receipt.created_time, now=world.clock.now()
         )
         self._journal = world.journals.write(self._location, closed, cas=seen.version)
+        self._closed = True
         world.recorder.done(step, f"Rotation {step.rotation_id} of credential {step.credential} is complete.")
         return True
 

@@ -14,7 +14,7 @@ from worker.journal.documents import (
     TokenRecord,
     VerifyWindow,
 )
-from worker.journal.edits import closed, copy_of, next_of, open_intent_of
+from worker.journal.edits import closed, copy_of, next_of, not_allowed, open_intent_of
 from worker.models import DerivedToken
 
 JOURNAL_LIMIT_BYTES = 512 * 1024
@@ -43,7 +43,7 @@ def open_intent(
 ) -> Journal:
     """Return the journal with an intent of that kind; raises JournalFullError when it nears Vault's entry size."""
     if journal.intent is not None:
-        raise ValueError(f"{journal.credential}: intent {journal.intent.rotation_id} is still open")
+        raise not_allowed(journal, f"intent {journal.intent.rotation_id} is still open")
     compacted = compact(journal)
     if len(compacted.model_dump_json()) > JOURNAL_LIMIT_BYTES:
         raise JournalFullError(
@@ -97,7 +97,7 @@ def close(journal: Journal, *, promoted_version: int, promoted_at: datetime, now
     """
     intent = open_intent_of(journal)
     if intent.token is None:
-        raise ValueError(f"{journal.credential}: rotation {intent.rotation_id} was closed before it was staged")
+        raise not_allowed(journal, f"rotation {intent.rotation_id} was closed before it was staged")
     known = journal.record_of(intent.token.token_id) or TokenRecord(
         rotation_id=intent.rotation_id,
         label=intent.label,
