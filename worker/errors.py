@@ -117,6 +117,10 @@ class CasConflictError(ConflictError):
     """Check-and-set refused, and the read-back shows somebody else's write id."""
 
 
+class TransitionError(ConflictError):
+    """The journal does not allow that change: somebody else has changed what it was decided on."""
+
+
 class AmbiguousWriteError(AmbiguousError):
     """A write was sent, its answer is unknown, and the read-back failed as well."""
 

@@ -116,6 +116,14 @@ class ConsumersStore(Protocol):
         """Write a document that serves nothing, to fence an empty path; raises as `write` does."""
         ...
 
+    def rewrite(self, location: PathLocation, *, cas: int) -> ConsumersPath:
+        """Write what version `cas` holds once more, unchanged but for a fresh write id, as the version after it.
+
+        Fields that are not ours stay, and what people wrote stays theirs. Where nothing is served (never written, or
+        deleted) it is a tombstone. Return the path as this very write left it; raises as `write` does.
+        """
+        ...
+
     def find(self, location: PathLocation, token_id: str) -> ServedDocument | None:
         """Return the newest version there that serves that token, or None. Raises TransientError, PermanentError."""
         ...

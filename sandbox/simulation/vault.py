@@ -88,6 +88,13 @@ class SimulatedConsumers:
         """Write a version that serves nothing."""
         return self._write(location, None, PathContent.TOMBSTONE, cas)
 
+    def rewrite(self, location: PathLocation, *, cas: int) -> ConsumersPath:
+        """Write what is there once more as the version after `cas`; an empty path gets a tombstone."""
+        before = self.peek(location)
+        content = PathContent.TOMBSTONE if before.content is PathContent.EMPTY else before.content
+        self._write(location, before.document, content, cas)
+        return self.peek(location)
+
     def find(self, location: PathLocation, token_id: str) -> ServedDocument | None:
         """Return the newest version that serves that token."""
         self._vault.arrive()

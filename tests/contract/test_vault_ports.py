@@ -24,7 +24,7 @@ from worker.models import ConsumersPath, DerivedToken, PathContent, PathLocation
 from worker.ports import ConsumersStore, JournalStore
 from worker.vault.consumers import VaultConsumers
 from worker.vault.factory import build_vault
-from worker.vault.kv import Kv, VaultKv
+from worker.vault.kv import Kv, KvVersion, VaultKv
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FIRST = "token-1"
@@ -362,6 +362,102 @@ def test_a_path_keeps_as_many_versions_as_the_layout_says(vault: Subject, locati
         vault.consumers.write(location, document(f"token-{number}"), cas=number)
 
     assert vault.live_versions(location) == [3, 4, 5, 6, 7, 8]
+
+
+# --- fences: what is there is written once more -----------------------------------------------------------------------
+
+
+def test_what_is_written_once_more_is_the_same_but_for_our_write_id(vault: Subject, location: PathLocation) -> None:
+    vault.consumers.write(location, document(), cas=0)
+    raw = vault.kv.read(location)
+    assert raw is not None
+    assert raw.data is not None
+    vault.put(location, {**raw.data, "endpoint": "https://desk.example", "desk": {"books": [1, 2.5, None]}})
+
+    vault.consumers.rewrite(location, cas=2)
+
+    before, after = (vault.kv.read(location, version=number) for number in (2, 3))
+    assert without_write_id(before) == without_write_id(after)
+    assert write_id_of(before) != write_id_of(after)
+
+
+def test_a_persons_token_that_is_written_once_more_keeps_their_fields_and_is_still_theirs(
+    vault: Subject, location: PathLocation
+) -> None:
+    theirs = {"token_id": "by hand", "secret": "by hand", "endpoint": "https://desk.example", "account": "desk 7"}
+    vault.put(location, theirs)
+    read = vault.consumers.read(location).document
+
+    for version in (1, 2):
+        vault.consumers.rewrite(location, cas=version)
+
+    latest = vault.kv.read(location)
+    assert without_write_id(latest) == theirs
+    assert vault.consumers.read(location).document == read
+
+
+def test_a_copy_of_our_document_that_a_person_made_does_not_become_ours_by_a_fence(
+    vault: Subject, location: PathLocation
+) -> None:
+    vault.consumers.write(location, document(), cas=0)
+    vault.put(location, without_write_id(vault.kv.read(location)))
+
+    found = vault.consumers.rewrite(location, cas=2)
+
+    assert (found.document, served(vault, location)) == (served(vault, location), found.document)
+    assert found.document is not None
+    assert (found.document.label, found.document.sequence) == ("", 0)
+
+
+def test_what_is_written_once_more_is_told_as_it_then_is(vault: Subject, location: PathLocation) -> None:
+    vault.consumers.write(location, document(), cas=0)
+
+    assert vault.consumers.rewrite(location, cas=1) == vault.consumers.read(location)
+
+
+def test_data_that_serves_nothing_is_kept_as_it_is(vault: Subject, location: PathLocation) -> None:
+    vault.put(location, {"note": "moved to the vault next door"})
+
+    found = vault.consumers.rewrite(location, cas=1)
+
+    assert (found.version, found.content) == (2, PathContent.FOREIGN)
+    assert without_write_id(vault.kv.read(location)) == {"note": "moved to the vault next door"}
+
+
+def test_a_path_that_was_never_written_gets_a_tombstone(vault: Subject, location: PathLocation) -> None:
+    found = vault.consumers.rewrite(location, cas=0)
+
+    assert (found.version, found.content) == (1, PathContent.TOMBSTONE)
+    assert vault.consumers.read(location) == found
+
+
+def test_a_version_that_was_deleted_serves_nothing_and_gets_a_tombstone(vault: Subject, location: PathLocation) -> None:
+    vault.consumers.write(location, document(), cas=0)
+    vault.delete_latest(location)
+
+    assert vault.consumers.rewrite(location, cas=1).content is PathContent.TOMBSTONE
+
+
+@pytest.mark.parametrize("cas", [0, 1, 9])
+def test_nothing_is_written_once_more_when_the_path_moved_on(vault: Subject, location: PathLocation, cas: int) -> None:
+    vault.consumers.write(location, document("token-1"), cas=0)
+    vault.consumers.write(location, document("token-2"), cas=1)
+
+    with pytest.raises(CasConflictError):
+        vault.consumers.rewrite(location, cas=cas)
+    assert served(vault, location) == document("token-2")
+
+
+def without_write_id(version: KvVersion | None) -> dict[str, Any]:
+    assert version is not None
+    assert version.data is not None
+    return {name: value for name, value in version.data.items() if name != "write_id"}
+
+
+def write_id_of(version: KvVersion | None) -> object:
+    assert version is not None
+    assert version.data is not None
+    return version.data.get("write_id")
 
 
 # --- destroying secrets ---------------------------------------------------------------------------------------------

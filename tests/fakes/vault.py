@@ -78,13 +78,21 @@ class FakeKv:
             last = wanted[-1]
             return KvVersion(last.version, last.created_time, _copy(last.data) if last.live and last.data else None)
 
-    def write(self, location: PathLocation, data: Mapping[str, Any], *, cas: int, max_versions: int) -> WriteReceipt:
+    def write(
+        self,
+        location: PathLocation,
+        data: Mapping[str, Any],
+        *,
+        cas: int,
+        max_versions: int,
+        write_id: str | None = None,
+    ) -> WriteReceipt:
         lost, self.lost_answer = self.lost_answer, None
         if lost and not lost.landed:
             raise AmbiguousWriteError(f"{location}: the answer was lost, and reading back shows nothing of ours")
         with self._lock:
             self._max_versions.setdefault(location, max_versions)
-            receipt = self._append(location, {**data, WRITE_ID: uuid.uuid4().hex}, cas=cas)
+            receipt = self._append(location, {**data, WRITE_ID: write_id or uuid.uuid4().hex}, cas=cas)
         if lost and not lost.readback:
             raise AmbiguousWriteError(f"{location}: the answer was lost, and reading back failed")
         return receipt
@@ -213,7 +221,7 @@ class FakeVault:
             if of_port in {None, port} and of_method in {None, method}:
                 self._failures.remove(failure)
                 raise error
-        if method in {"write", "write_tombstone"}:
+        if method in {"write", "write_tombstone", "rewrite"}:
             lost = next((one for one in self._lost_answers if one.port in {None, port}), None)
             if lost:
                 self._lost_answers.remove(lost)
@@ -239,6 +247,10 @@ class _Consumers:
     def write_tombstone(self, location: PathLocation, *, cas: int) -> WriteReceipt:
         with self._vault.call("consumers", "write_tombstone", location):
             return self._store.write_tombstone(location, cas=cas)
+
+    def rewrite(self, location: PathLocation, *, cas: int) -> ConsumersPath:
+        with self._vault.call("consumers", "rewrite", location):
+            return self._store.rewrite(location, cas=cas)
 
     def find(self, location: PathLocation, token_id: str) -> ServedDocument | None:
         with self._vault.call("consumers", "find", location):

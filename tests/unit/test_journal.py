@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from tests.build import NOON, ago, journal, record
-from worker.errors import JournalFullError
+from worker.errors import JournalFullError, TransitionError
 from worker.journal import (
     KEPT_ENDED_RECORDS,
     Journal,
@@ -53,7 +53,7 @@ def rotated(of: Journal | None = None, number: int = 1) -> Journal:
 
 
 def test_a_second_intent_is_refused_while_one_is_open() -> None:
-    with pytest.raises(ValueError, match="still open"):
+    with pytest.raises(TransitionError, match="still open"):
         opened(opened())
 
 
@@ -84,7 +84,7 @@ def test_a_closed_journal_holds_no_secret() -> None:
 
 
 def test_closing_what_was_never_staged_is_refused() -> None:
-    with pytest.raises(ValueError, match="before it was staged"):
+    with pytest.raises(TransitionError, match="before it was staged"):
         close(opened(), promoted_version=1, promoted_at=NOON, now=NOON)
 
 
@@ -120,17 +120,17 @@ def test_a_success_forgets_the_failures() -> None:
 
 
 def test_the_current_token_can_not_be_marked_for_revocation() -> None:
-    with pytest.raises(ValueError, match="is current"):
+    with pytest.raises(TransitionError, match="is current"):
         mark_revoking(rotated(), token_id="t1", label="mm/r1", reason="x", now=NOON, last_used_by_others=None)
 
 
 def test_nothing_is_marked_while_an_intent_is_open() -> None:
-    with pytest.raises(ValueError, match="while an intent is open"):
+    with pytest.raises(TransitionError, match="while an intent is open"):
         mark_revoking(opened(rotated(), 2), token_id="t0", label="l", reason="x", now=NOON, last_used_by_others=None)
 
 
 def test_a_token_is_ended_only_after_it_was_marked() -> None:
-    with pytest.raises(ValueError, match="was not marked"):
+    with pytest.raises(TransitionError, match="was not marked"):
         end_record(rotated(rotated(), 2), token_id="t1", now=NOON, secret_destroyed=True)
 
 

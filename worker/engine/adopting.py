@@ -70,7 +70,7 @@ def _fenced_version(world: World, facts: CredentialFacts) -> int:
     version = path.version if path else 0
     if intent is None or intent.token is None or version != intent.expected_version:
         return version
-    return fence_path(world, facts.location, path, expected=version).version
+    return fence_path(world, facts.location, expected=version).version
 
 
 def _if_compromised(before: Journal, taken: Journal) -> str:

@@ -259,7 +259,7 @@ class Orders:
         if intent is None or intent.token is None or path is None or path.version != intent.expected_version:
             return facts
         # Not read again: whatever another hand writes from here on must make the promote that follows fail.
-        return replace(facts, path=fence_path(world, facts.location, path, expected=intent.expected_version))
+        return replace(facts, path=fence_path(world, facts.location, expected=intent.expected_version))
 
     def _revoke_ordered(self, world: World, name: str) -> None:
         facts = self._gatherer.credential(name)

@@ -15,7 +15,7 @@ from worker.engine.minting import why_not_mint
 from worker.engine.staging import stage_secret
 from worker.engine.verification import Verification, verify_token
 from worker.engine.world import World
-from worker.errors import AmbiguousDeriveError, CasConflictError, RotatorError, TransientError
+from worker.errors import AmbiguousDeriveError, CasConflictError, RotatorError, TransientError, TransitionError
 from worker.journal import (
     Intent,
     VersionedJournal,
@@ -28,7 +28,7 @@ from worker.journal import (
 )
 from worker.models import ServedDocument, Severity, WriteReceipt
 from worker.policy.facts import CredentialFacts
-from worker.policy.rotation import longest_backoff
+from worker.policy.rotation import is_parked, longest_backoff
 from worker.policy.steps import Action, Reason, Step
 
 _DERIVE_SHARE = 3
@@ -49,6 +49,7 @@ class Rotation:
         self._staged_by_this_run = False
         self._receipt: WriteReceipt | None = None
         self._written_at: datetime | None = None
+        self._closed = False
 
     def run(self, steps: Sequence[Step]) -> bool:
         """Carry the steps out in order; return whether all of them were done. Outcomes go to the recorder."""
@@ -60,7 +61,8 @@ class Rotation:
             Action.ABANDON: self._abandon,
         }
         try:
-            return all(self._act(acts[step.action], step) for step in steps)
+            # Once it is closed, by whichever step, nothing is left to do of what was planned.
+            return all(self._closed or self._act(acts[step.action], step) for step in steps)
         finally:
             unbind_contextvars("rotation_id")
 
@@ -104,9 +106,10 @@ class Rotation:
             world.recorder.failed(step, error, reason=Reason.DERIVE_LOST)
             return False
         except RotatorError as error:
-            self._give_up(Reason.DERIVE_REFUSED, error)
+            parked = self._give_up(Reason.DERIVE_REFUSED, error)
             world.recorder.failed(step, error, reason=Reason.DERIVE_REFUSED)
-            self._tell_if_parked(step)
+            if parked:
+                self._tell_parked(step)
             return False
         give_up_at = asked_at + credential.policy.derive_deadline.total_seconds()
         self._journal = stage_secret(world, self._location, opened, token, give_up_at=give_up_at)
@@ -178,12 +181,12 @@ class Rotation:
         reason = Reason.SCOPES_DIFFER if verdict is Verification.SCOPES_DIFFER else Reason.VERIFY_REFUSED
         intent = self._seen().journal.intent
         try:
-            fence_path(world, self._location, self._path, expected=intent.expected_version if intent else 0)
+            fence_path(world, self._location, expected=intent.expected_version if intent else 0)
         except CasConflictError:
             self._path = world.consumers.read(self._location)
             if self._serves_staged():
-                return self._close(step)
-        self._give_up(reason)
+                return self._close(replace(step, action=Action.CLOSE, reason=Reason.PROMOTED_ALREADY))
+        parked = self._give_up(reason)
         what = {
             Verification.SCOPES_DIFFER: "has other scopes than were asked for",
             Verification.UNUSABLE: "has a secret that nothing can be signed with",
@@ -197,7 +200,8 @@ class Rotation:
                 f"this repeats, look at the exchange."
             )
         world.recorder.stopped(step, reason, sentence, Severity.ERROR)
-        self._tell_if_parked(step)
+        if parked:
+            self._tell_parked(step)
         return False
 
     # --- promote, close, abandon ------------------------------------------------------------------------------------
@@ -206,7 +210,7 @@ class Rotation:
         world, seen = self._world, self._seen()
         intent = seen.journal.intent
         if intent is None or intent.token is None:
-            raise ValueError(f"{step.credential}: nothing is staged")
+            raise TransitionError(f"Nothing is staged for credential {step.credential} any more; it is left as it is.")
         document = ServedDocument(
             token_id=intent.token.token_id,
             secret=intent.token.secret,
@@ -242,7 +246,7 @@ class Rotation:
             receipt = WriteReceipt(path.version, path.created_time)
             written_at = path.document.promoted_at if path.document else None
         if receipt is None or seen.journal.intent is None:
-            raise ValueError(f"{step.credential}: closed without a promoted version")
+            raise TransitionError(f"No version at {self._location} serves what rotation {step.rotation_id} staged.")
         promotion = date_promotion(
             seen.journal.intent,
             receipt.created_time,
@@ -258,37 +262,49 @@ class Rotation:
             now=now,
         )
         self._journal = world.journals.write(self._location, closed, cas=seen.version)
+        self._closed = True
         world.recorder.done(step, f"Rotation {step.rotation_id} of credential {step.credential} is complete.")
         return True
 
     def _abandon(self, step: Step) -> bool:
-        self._give_up(step.reason)
+        parked = self._give_up(step.reason)
         self._world.recorder.done(step, step.sentence, severity=Severity.WARNING)
-        self._tell_if_parked(step)
+        if parked:
+            self._tell_parked(step)
         return True
 
-    def _give_up(self, reason: Reason, error: RotatorError | None = None) -> None:
-        """Write the abandonment, with the moment before which no further attempt is made."""
+    def _give_up(self, reason: Reason, error: RotatorError | None = None) -> bool:
+        """Write the abandonment, with the moment before which no further attempt is made.
+
+        Return whether this very failure parks the credential.
+        """
         world, seen, now, policy = self._world, self._seen(), self._world.clock.now(), self._credential.policy
-        wait = longest_backoff(seen.journal.failures.attempts + 1, policy) * world.jitter()
-        passing = isinstance(error, TransientError)
+        before = seen.journal.failures
+        wait = longest_backoff(before.attempts + 1, policy) * world.jitter()
         if isinstance(error, TransientError) and error.retry_after is not None:
             wait = max(wait, min(error.retry_after, policy.backoff_cap))
-        abandoned = abandon(seen.journal, reason=reason.value, now=now, retry_at=now + wait, passing=passing)
+        abandoned = abandon(
+            seen.journal,
+            reason=reason.value,
+            now=now,
+            retry_at=now + wait,
+            passing=isinstance(error, TransientError),
+            lost=reason is Reason.DERIVE_LOST,
+        )
         self._journal = world.journals.write(self._location, abandoned, cas=seen.version)
+        return not is_parked(before, policy) and is_parked(abandoned.failures, policy)
 
-    def _tell_if_parked(self, step: Step) -> None:
+    def _tell_parked(self, step: Step) -> None:
         """Alert at the very failure that parks the credential, and only then."""
         failures = self._seen().journal.failures
-        if failures.count == self._credential.policy.park_after:
-            self._world.recorder.stopped(
-                step,
-                Reason.PARKED,
-                f"Credential {step.credential} (account {step.account}) is parked after {failures.count} failed "
-                f"attempts in a row (the last: {failures.last_reason}). Services keep their token; nothing more is "
-                f"tried. Find the cause, then: rotator resume {step.credential}",
-                Severity.ERROR,
-            )
+        self._world.recorder.stopped(
+            step,
+            Reason.PARKED,
+            f"Credential {step.credential} (account {step.account}) is parked after {failures.count} failed "
+            f"attempts in a row (the last: {failures.last_reason}). Services keep their token; nothing more is "
+            f"tried. Find the cause, then: rotator resume {step.credential}",
+            Severity.ERROR,
+        )
 
     def _seen(self) -> VersionedJournal:
         if self._journal is None:

@@ -14,7 +14,7 @@ from worker.journal.documents import (
     TokenRecord,
     VerifyWindow,
 )
-from worker.journal.edits import closed, copy_of, next_of, open_intent_of
+from worker.journal.edits import closed, copy_of, next_of, not_allowed, open_intent_of
 from worker.models import DerivedToken
 
 JOURNAL_LIMIT_BYTES = 512 * 1024
@@ -43,7 +43,7 @@ def open_intent(
 ) -> Journal:
     """Return the journal with an intent of that kind; raises JournalFullError when it nears Vault's entry size."""
     if journal.intent is not None:
-        raise ValueError(f"{journal.credential}: intent {journal.intent.rotation_id} is still open")
+        raise not_allowed(journal, f"intent {journal.intent.rotation_id} is still open")
     compacted = compact(journal)
     if len(compacted.model_dump_json()) > JOURNAL_LIMIT_BYTES:
         raise JournalFullError(
@@ -105,7 +105,7 @@ def close(
     """
     intent = open_intent_of(journal)
     if intent.token is None:
-        raise ValueError(f"{journal.credential}: rotation {intent.rotation_id} was closed before it was staged")
+        raise not_allowed(journal, f"rotation {intent.rotation_id} was closed before it was staged")
     known = journal.record_of(intent.token.token_id) or TokenRecord(
         rotation_id=intent.rotation_id,
         label=intent.label,
@@ -141,7 +141,13 @@ def _overtaken(record: TokenRecord, kind: str, superseded_at: datetime, now: dat
 
 
 def abandon(
-    journal: Journal, *, reason: str, now: datetime, retry_at: datetime | None = None, passing: bool = False
+    journal: Journal,
+    *,
+    reason: str,
+    now: datetime,
+    retry_at: datetime | None = None,
+    passing: bool = False,
+    lost: bool = False,
 ) -> Journal:
     """Return the journal with the attempt given up and counted as a failure; its label stays watched.
 
@@ -151,11 +157,13 @@ def abandon(
         now: the present.
         retry_at: before which no further attempt is made unless a person asks for one.
         passing: it ended because the exchange could not take it just then; that never parks.
+        lost: so it ended, and its derive may have made a token all the same.
     """
     intent, before = open_intent_of(journal), journal.failures
     failures = Failures(
-        count=before.count + (0 if passing else 1),
-        passing=before.passing + (1 if passing else 0),
+        count=before.count + (0 if passing or lost else 1),
+        passing=before.passing + (1 if passing or lost else 0),
+        lost=before.lost + (1 if lost else 0),
         last_at=now,
         retry_at=retry_at,
         last_reason=reason,

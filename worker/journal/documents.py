@@ -101,12 +101,14 @@ class Failures(_Frozen):
     """Consecutive failed attempts; a successful close (or a person who resumes) resets them.
 
     `count` leads to parking. `passing` counts the attempts that ended because the exchange could not take them just
-    then (throttled, not reachable) and certainly did nothing: they back off, and never park. `retry_at` was drawn when
-    the last one failed, so that every worker waits for the same moment.
+    then (throttled, not reachable, its answer lost): they back off, and never park. `lost` are those of them whose
+    derive may have made a token all the same. `retry_at` was drawn when the last one failed, so that every worker waits
+    for the same moment.
     """
 
     count: int = 0
     passing: int = 0
+    lost: int = 0
     last_at: AwareDatetime | None = None
     retry_at: AwareDatetime | None = None
     last_reason: str | None = None
@@ -115,6 +117,11 @@ class Failures(_Frozen):
     def attempts(self) -> int:
         """All failed attempts since the last success: how far they are apart hangs on it."""
         return self.count + self.passing
+
+    @property
+    def may_have_made_tokens(self) -> int:
+        """Failed attempts since the last success that may each have left a token behind."""
+        return self.count + self.lost
 
 
 class Journal(_Frozen):

@@ -5,15 +5,24 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+from worker.errors import TransitionError
 from worker.journal.documents import Intent, Journal, TokenRecord, VerifyWindow
 
 M = TypeVar("M", bound=BaseModel)
 
 
+def not_allowed(journal: Journal, why: str) -> TransitionError:
+    """Return the error of a change that the journal does not allow as it is."""
+    return TransitionError(
+        f"The journal of credential {journal.credential} (account {journal.account}) does not allow that any more: "
+        f"{why}. It is left as it is; the next sweep decides afresh."
+    )
+
+
 def open_intent_of(journal: Journal) -> Intent:
-    """Return the open intent; raises ValueError when none is."""
+    """Return the open intent; raises TransitionError when none is."""
     if journal.intent is None:
-        raise ValueError(f"{journal.credential}: no intent is open")
+        raise not_allowed(journal, "no intent is open")
     return journal.intent
 
 

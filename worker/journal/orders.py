@@ -15,6 +15,7 @@ from worker.journal.documents import (
     TokenRecord,
     VerifyWindow,
 )
+from worker.journal.edits import not_allowed, open_intent_of
 from worker.models import ListedToken, PathLocation, ServedDocument
 
 
@@ -76,11 +77,11 @@ def take_over(
         now: the present.
 
     Raises:
-        ValueError: the served token was marked for revocation, which is final.
+        TransitionError: the served token was marked for revocation, which is final.
     """
     known = journal.record_of(served.token_id)
     if known is not None and known.state in {RecordState.REVOKING, RecordState.REVOKED}:
-        raise ValueError(f"{owner.credential}: token {served.token_id} was marked for revocation")
+        raise not_allowed(journal, f"token {served.token_id} was marked for revocation")
     behind = served.sequence > journal.sequence
     missed = _missed(journal, served.token_id, tokens, now)
     intent = journal.intent
@@ -215,10 +216,10 @@ def open_rollback(
 
     Raises:
         JournalFullError: the journal nears Vault's entry size.
-        ValueError: an intent is open, or the record is not a superseded token with a known age.
+        TransitionError: an intent is open, or the record is not a superseded token with a known age.
     """
     if predecessor.state is not RecordState.SUPERSEDED or predecessor.token_id is None:
-        raise ValueError(f"{journal.credential}: {predecessor.label} is not superseded")
+        raise not_allowed(journal, f"{predecessor.label} is not superseded")
     opened = open_intent(
         journal,
         rotation_id=rotation_id,
@@ -237,7 +238,5 @@ def open_rollback(
         derived_at=predecessor.derived_at or document.derived_at,
         staged_at=now,
     )
-    if opened.intent is None:
-        raise ValueError(f"{journal.credential}: no intent is open")
-    intent = opened.intent.model_copy(update={"token": staged, "windows": (VerifyWindow(opened_at=now),)})
+    intent = open_intent_of(opened).model_copy(update={"token": staged, "windows": (VerifyWindow(opened_at=now),)})
     return opened.model_copy(update={"intent": intent})

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from worker.journal.attempts import compact
 from worker.journal.documents import Failures, Journal, RecordState, TokenRecord, VerifyWindow
-from worker.journal.edits import copy_of, next_of, with_record
+from worker.journal.edits import copy_of, next_of, not_allowed, with_record
 
 _MANY_RECORDS = 500
 """A journal with fewer is far from Vault's entry size, and each rotation makes it small again."""
@@ -24,7 +24,7 @@ def mark_revoking(
     A token that is in no record but carries one of our labels (an orphan) gets a record of its own.
     """
     if journal.intent is not None:
-        raise ValueError(f"{journal.credential}: nothing is revoked while an intent is open")
+        raise not_allowed(journal, "nothing is revoked while an intent is open")
     known = journal.record_of(token_id)
     if known is None:
         rotation_id = label.rsplit("/", 1)[-1]
@@ -33,7 +33,7 @@ def mark_revoking(
             # Any number of tokens can be issued with a label of ours, between one rotation and the next.
             journal = compact(journal)
     if known.state is RecordState.CURRENT:
-        raise ValueError(f"{journal.credential}: token {token_id} is current and is never revoked")
+        raise not_allowed(journal, f"token {token_id} is current and is never revoked")
     marked = copy_of(
         known,
         state=RecordState.REVOKING,
@@ -49,7 +49,7 @@ def end_record(journal: Journal, *, token_id: str, now: datetime, secret_destroy
     """Return the journal with that token ended by the exchange's answer (or, later, its secret destroyed)."""
     known = journal.record_of(token_id)
     if known is None or known.state not in {RecordState.REVOKING, RecordState.REVOKED}:
-        raise ValueError(f"{journal.credential}: token {token_id} was not marked before it was revoked")
+        raise not_allowed(journal, f"token {token_id} was not marked before it was revoked")
     ended = copy_of(
         known,
         state=RecordState.REVOKED,
@@ -73,7 +73,7 @@ def note_own_call(
             discounted anyway, and a call that is repeated for long must not fill the journal.
     """
     if journal.intent is not None and journal.intent.token is None:
-        raise ValueError(f"{journal.credential}: an open intent's journal belongs to its rotation")
+        raise not_allowed(journal, "an open intent's journal belongs to its rotation")
     window = VerifyWindow(opened_at=opened_at, closed_at=closed_at)
     ledger = tuple(
         copy_of(record, windows=_joined(record.windows, window, gap)) if record.token_id == token_id else record
@@ -92,5 +92,5 @@ def _joined(windows: tuple[VerifyWindow, ...], window: VerifyWindow, gap: timede
 def forget_failures(journal: Journal) -> Journal:
     """Return the journal with its failures forgotten, as a person who resumes a parked credential asks for."""
     if journal.intent is not None:
-        raise ValueError(f"{journal.credential}: an open intent's journal belongs to its rotation")
+        raise not_allowed(journal, "an open intent's journal belongs to its rotation")
     return next_of(journal, failures=Failures())

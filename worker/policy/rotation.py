@@ -193,7 +193,7 @@ def _plan_rejected(facts: CredentialFacts, rejected: str, now: datetime, *, aske
     """
     policy, failures = facts.credential.policy, facts.ledger.failures if facts.ledger else Failures()
     last = failures.last_at
-    if asked or last is None or not is_parked(failures, policy):
+    if asked or last is None or failures.may_have_made_tokens < policy.park_after:
         return _steps(facts, ROTATION, Reason.DANGLING, rejected)
     wait = min(backoff_left(failures, policy, now), LONGEST_WAIT_OF_REJECTED - max(timedelta(), now - last))
     if wait <= timedelta():

@@ -1,10 +1,20 @@
 """The paths that trading services read, as `worker.ports.ConsumersStore`."""
 
+import uuid
 from collections.abc import Mapping
 
 from config.schema import FieldNames
+from worker.errors import CasConflictError
 from worker.models import ConsumersPath, PathContent, PathLocation, ServedDocument, WriteReceipt
-from worker.vault.documents import check_field_names, holds_token, parse_served, served_data, tombstone_data
+from worker.vault.documents import (
+    WRITE_ID,
+    check_field_names,
+    copied_data,
+    holds_token,
+    parse_served,
+    served_data,
+    tombstone_data,
+)
 from worker.vault.kv import Kv
 
 
@@ -45,6 +55,16 @@ class VaultConsumers:
     def write_tombstone(self, location: PathLocation, *, cas: int) -> WriteReceipt:
         """Write a document that serves nothing, to fence an empty path; raises as `write` does."""
         return self._kv.write(location, tombstone_data(), cas=cas, max_versions=self._max_versions)
+
+    def rewrite(self, location: PathLocation, *, cas: int) -> ConsumersPath:
+        """Write what version `cas` holds once more; see `worker.ports.ConsumersStore.rewrite`."""
+        version = self._kv.read(location, version=cas) if cas else None
+        if cas and version is None:
+            raise CasConflictError(f"Version {cas} of {location} is not there (any more), so it is not written again.")
+        data = copied_data(version.data if version else None, uuid.uuid4().hex)
+        receipt = self._kv.write(location, data, cas=cas, max_versions=self._max_versions, write_id=str(data[WRITE_ID]))
+        content, document = parse_served(data, self._fields_at(location))
+        return ConsumersPath(receipt.version, receipt.created_time, content, document)
 
     def find(self, location: PathLocation, token_id: str) -> ServedDocument | None:
         """Return the newest version there that serves that token; see `worker.ports.ConsumersStore.find`."""

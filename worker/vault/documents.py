@@ -16,6 +16,9 @@ from worker.models import PathContent, PathLocation, ServedDocument
 WRITE_ID: Final = "write_id"
 """The field that names one attempt to write; the only proof that an attempt landed."""
 
+_COPY: Final = "copy-"
+"""What the write id of people's data begins with when we wrote it once more: it stays theirs."""
+
 _TOMBSTONE: Final = "tombstone"
 _JOURNAL: Final = "journal"
 _LEDGER: Final = "ledger"
@@ -98,11 +101,31 @@ def tombstone_data() -> dict[str, Any]:
     return {_TOMBSTONE: True}
 
 
+def copied_data(data: Mapping[str, Any] | None, fresh: str) -> dict[str, Any]:
+    """Return that data as it is written once more: unchanged but for its write id, which tells ours from people's.
+
+    Args:
+        data: None for a version that serves nothing any more; its copy is a tombstone.
+        fresh: a write id that was never used.
+    """
+    if data is None:
+        return {**tombstone_data(), WRITE_ID: fresh}
+    write_id = data.get(WRITE_ID)
+    ours = isinstance(write_id, str) and write_id != "" and not write_id.startswith(_COPY)
+    return {**data, WRITE_ID: fresh if ours else f"{_COPY}{fresh}"}
+
+
+def _is_theirs(data: Mapping[str, Any]) -> bool:
+    write_id = data.get(WRITE_ID)
+    return WRITE_ID not in data or (isinstance(write_id, str) and write_id.startswith(_COPY))
+
+
 def parse_served(data: Mapping[str, Any] | None, fields: FieldNames) -> tuple[PathContent, ServedDocument | None]:
     """Return what a version's data is, with the document when services can use it.
 
-    One without our write id was put there by people: its two fields alone count, its label and rotation id are empty
-    and its sequence is 0, so that it can be adopted and is never mistaken for ours.
+    One without our write id was put there by people, and so was what a fence copied of theirs: its two fields alone
+    count, its label and rotation id are empty and its sequence is 0, so that it can be adopted and is never mistaken
+    for ours.
 
     Args:
         data: None for a deleted or destroyed version.
@@ -110,14 +133,14 @@ def parse_served(data: Mapping[str, Any] | None, fields: FieldNames) -> tuple[Pa
     """
     if data is None:
         return PathContent.FOREIGN, None
-    if data.get(_TOMBSTONE) is True and isinstance(data.get(WRITE_ID), str):
+    if data.get(_TOMBSTONE) is True and isinstance(data.get(WRITE_ID), str) and not _is_theirs(data):
         return PathContent.TOMBSTONE, None
     renamed = {
         **{name: value for name, value in data.items() if name in _OTHER_FIELDS},
         "token_id": data.get(fields.token_id),
         "secret": data.get(fields.secret),
     }
-    if WRITE_ID not in data:
+    if _is_theirs(data):
         return _parse_bare(renamed)
     try:
         served = _Served.model_validate(renamed)

@@ -38,7 +38,15 @@ class Kv(Protocol):
         """Return that version (the latest unless told otherwise), or None when there is none."""
         ...
 
-    def write(self, location: PathLocation, data: Mapping[str, Any], *, cas: int, max_versions: int) -> WriteReceipt:
+    def write(
+        self,
+        location: PathLocation,
+        data: Mapping[str, Any],
+        *,
+        cas: int,
+        max_versions: int,
+        write_id: str | None = None,
+    ) -> WriteReceipt:
         """Write the data, with a fresh write id in it, as the version after `cas`.
 
         Args:
@@ -46,6 +54,7 @@ class Kv(Protocol):
             data: JSON-ready.
             cas: the version that this write follows; 0 for a path that was never written.
             max_versions: set, with `cas_required`, when the path has no metadata yet.
+            write_id: a fresh one of the caller's own making.
 
         Raises:
             CasConflictError: another write came first.
@@ -100,12 +109,20 @@ class VaultKv:
                 return KvVersion(version=number, created_time=created, data=data if isinstance(data, dict) else None)
         raise self._refused(answer, act)
 
-    def write(self, location: PathLocation, data: Mapping[str, Any], *, cas: int, max_versions: int) -> WriteReceipt:
+    def write(
+        self,
+        location: PathLocation,
+        data: Mapping[str, Any],
+        *,
+        cas: int,
+        max_versions: int,
+        write_id: str | None = None,
+    ) -> WriteReceipt:
         """Write the data as the version after `cas`; see `Kv.write`."""
         self._check_mount(location.mount)
         if cas == 0:
             self._create_metadata(location, max_versions)
-        write_id = uuid.uuid4().hex
+        write_id = write_id or uuid.uuid4().hex
         act = f"write version {cas + 1} of {location}"
         secret = {**data, WRITE_ID: write_id}
         try:

@@ -23,6 +23,7 @@ from tests.build import (
     served,
 )
 from worker.account_ledger import AccountLedger, Pause, Suspicion
+from worker.errors import TransitionError
 from worker.journal import Journal, Owner, RecordState, VerifyWindow, VersionedJournal, take_over
 from worker.models import ConsumersPath, ListedToken, PathContent, PathLocation
 from worker.policy.adoption import plan_adopt
@@ -264,7 +265,7 @@ def test_a_token_that_is_taken_over_is_the_only_current_one(
     before: Journal, number: int, sequence: int, listed_numbers: list[int]
 ) -> None:
     if not may_be_taken(before, number):
-        with pytest.raises(ValueError, match="was marked for revocation"):
+        with pytest.raises(TransitionError, match="was marked for revocation"):
             taken(before, number, sequence, listed_numbers)
         return
     after = taken(before, number, sequence, listed_numbers)
