@@ -6,7 +6,7 @@ none of it. Nothing here reads a clock or writes anything.
 """
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -145,6 +145,19 @@ def end_outage(ledger: AccountLedger, now: datetime) -> AccountLedger:
     return changed(ledger, outage=_copy(ledger.outage, until=max(ledger.outage.since, now)))
 
 
+def date_anew(ledger: AccountLedger, now: datetime, skew: timedelta) -> AccountLedger:
+    """Return the ledger in which neither a doubt nor an outage is dated later than now and the skew: a clock was off.
+
+    They count from now, when that is first seen by clocks that agree.
+    """
+    doubt, outage = ledger.suspicion, ledger.outage
+    if doubt is not None and doubt.first_at - now > skew:
+        doubt = _copy(doubt, first_at=now)
+    if outage is not None and max(outage.since, outage.until or outage.since) - now > skew:
+        outage = _copy(outage, since=min(outage.since, now), until=outage.until and now)
+    return changed(ledger, suspicion=doubt, outage=outage)
+
+
 def quiet_since(ledger: AccountLedger, last_use: datetime, now: datetime) -> datetime:
     """Return since when a token's silence says something: not before the exchange could be called again.
 
@@ -169,6 +182,7 @@ def observe_list(
     currents: Collection[str],
     guards: Guards,
     now: datetime,
+    confirm: bool = True,
 ) -> AccountLedger:
     """Return the ledger after one complete list was read.
 
@@ -183,6 +197,7 @@ def observe_list(
         currents: the token ids that Vault should serve.
         guards: the account's limits.
         now: the present.
+        confirm: whether this clock may tell that `confirm_after` is over.
     """
     ids = tuple(sorted(listed))
     missing = _missing(ledger, listed, currents, now)
@@ -194,7 +209,7 @@ def observe_list(
     known = ledger.suspicion
     # Tokens come and go while a list is doubted: what must be the same twice is what it lacks.
     if known is not None and set(lost) == {one for one in before if one not in known.token_ids and one not in ended}:
-        if now - known.first_at >= guards.confirm_after:
+        if confirm and now - known.first_at >= guards.confirm_after:
             return _believe(ledger, ids, missing, now)
         return changed(ledger, missing=missing)
     sentence = (

@@ -1,13 +1,14 @@
 """What a complete list teaches the account ledger, and which current tokens must be probed."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from worker.account_ledger import AccountLedger, changed, end_outage, note_outage, observe_list, set_dangling
+from worker.account_ledger import AccountLedger, changed, date_anew, end_outage, note_outage, observe_list, set_dangling
 from worker.journal import RecordState
 from worker.models import TokenList
 from worker.policy.facts import AccountFacts, AccountState, CredentialFacts
 from worker.policy.refusals import live_records
+from worker.policy.safety import account_hold
 from worker.policy.steps import Action, Reason, Step
 
 _LISTS_TO_PROBE = 2
@@ -28,13 +29,17 @@ def observe(facts: AccountFacts, now: datetime) -> AccountLedger | None:
         if record.token_id is not None and record.state in _ENDED
     }
     listed = {token.token_id for token in facts.tokens.tokens}
+    tolerance = min((one.credential.policy.max_clock_skew for one in facts.credentials), default=timedelta())
+    agree = account_hold(facts, tolerance) is None
+    before = date_anew(facts.state.ledger, now, tolerance) if agree else facts.state.ledger
     ledger = observe_list(
-        end_outage(facts.state.ledger, now),
+        end_outage(before, now),
         listed,
         ended=ended,
         currents=currents,
         guards=facts.settings.guards,
         now=now,
+        confirm=agree,
     )
     if not any(one.unreadable for one in facts.credentials):
         # A token that is listed again is proved no longer: else it would be rotated in spite of a freeze.

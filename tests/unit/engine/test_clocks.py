@@ -8,6 +8,7 @@ import pytest
 from tests.fakes.vault import Call
 from tests.harness import Crash, Harness
 from tests.scenes import ORDER, rotated_twice
+from worker.account_ledger import Suspicion
 from worker.errors import ExchangeUnavailableError, VaultUnavailableError
 from worker.journal import Journal, open_intent
 from worker.models import Severity
@@ -408,3 +409,53 @@ def test_a_request_is_not_taken_for_satisfied_by_a_promotion_from_the_future(due
     from_the_future(due, ahead)
     due.engine.rotate("mm", requested_at=due.engine.request_time("mm"))
     assert len(due.exchange.issued) == 2
+
+
+# --- what an account is held back by
+
+
+def doubted(*, by: timedelta = timedelta(0)) -> Harness:
+    """Return a world in which a worker whose clock is off by that much was the first to see the list shrink."""
+    world = Harness()
+    world.engine.rotate("mm")
+    others = [world.exchange.issue_by_person(f"other {number}") for number in range(5)]
+    world.engine.revoke("main")
+    for one in others:
+        world.exchange.hide(one.token_id)
+    world.new_engine(off_by=by).revoke("main")
+    return world
+
+
+def suspicion_of(world: Harness) -> Suspicion | None:
+    return world.vault.accounts.read("main").ledger.suspicion
+
+
+def test_a_worker_that_is_ahead_believes_no_doubted_list_before_its_time() -> None:
+    world = doubted()
+    world.new_engine(off_by=HOUR).revoke("main")
+    assert suspicion_of(world) is not None
+
+
+def test_a_worker_that_is_right_believes_it_when_it_is_time() -> None:
+    world = doubted()
+    world.clock.advance(5 * MINUTE)
+    world.engine.revoke("main")
+    assert suspicion_of(world) is None
+
+
+def test_a_doubt_from_the_future_holds_an_account_back_no_longer_than_one_that_begins_now() -> None:
+    world = doubted(by=MONTH)
+    sweeps(world, 7)
+    assert suspicion_of(world) is None
+
+
+def test_an_outage_from_the_future_does_not_keep_tokens_from_being_quiet() -> None:
+    world = Harness()
+    world.engine.rotate("mm")
+    world.exchange.fail_next("list", ExchangeUnavailableError("away"))
+    world.new_engine(off_by=MONTH).revoke("main")
+    sweeps(world, 3)
+    outage = world.vault.accounts.read("main").ledger.outage
+    assert outage is not None
+    assert outage.until is not None
+    assert outage.until <= world.clock.now()
