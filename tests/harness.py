@@ -14,7 +14,7 @@ from tests.fakes.exchange import FakeExchange
 from tests.fakes.vault import FakeVault
 from worker.engine import Engine
 from worker.journal import Journal, RecordState
-from worker.models import Capabilities, ConsumersPath, DerivedToken, PathLocation, RevokeResult, TokenList
+from worker.models import Capabilities, ConsumersPath, DerivedToken, PathLocation, Profile, RevokeResult, TokenList
 from worker.policy.steps import Outcome, Reason
 from worker.snapshot import Gatherer
 
@@ -60,17 +60,23 @@ class HookedExchange:
         with self._hooked("get_capabilities"):
             return self._exchange.get_capabilities()
 
+    def profile(self) -> Profile:
+        with self._hooked("profile"):
+            return self._exchange.profile()
+
     def list_tokens(self) -> TokenList:
         with self._hooked("list_tokens"):
             return self._exchange.list_tokens()
 
-    def derive_token(self, label: str, scopes: Sequence[str], *, deadline: timedelta) -> DerivedToken:
+    def derive_token(
+        self, label: str, scopes: Sequence[str], *, deadline: timedelta, profile: Profile | None = None
+    ) -> DerivedToken:
         with self._hooked("derive_token"):
-            return self._exchange.derive_token(label, scopes, deadline=deadline)
+            return self._exchange.derive_token(label, scopes, deadline=deadline, profile=profile)
 
-    def revoke_token(self, token_id: str) -> RevokeResult:
+    def revoke_token(self, token_id: str, *, profile: Profile | None = None) -> RevokeResult:
         with self._hooked("revoke_token"):
-            return self._exchange.revoke_token(token_id)
+            return self._exchange.revoke_token(token_id, profile=profile)
 
     def list_tokens_as(self, token_id: str, secret: SecretStr) -> TokenList:
         with self._hooked("list_tokens_as"):

@@ -1,18 +1,19 @@
 """The account ledger: what is durable about a whole account, and its pure transitions.
 
-It holds the last complete list (the baseline), a list that is not believed yet, tokens proved dangling, pauses and
-freezes that people made, and the verdicts that were announced. It lives in Vault, so that emptying Redis forgets
-none of it. Nothing here reads a clock or writes anything.
+It holds the profile that the account is bound to, the last complete list (the baseline), a list that is not believed
+yet, tokens proved dangling, pauses and freezes that people made, and the verdicts that were announced. It lives in
+Vault, so that emptying Redis forgets none of it. Nothing here reads a clock or writes anything.
 """
 
 from collections.abc import Collection, Iterable
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from config.schema import Guards
-from worker.models import Severity
+from worker.models import Profile, Severity
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -20,6 +21,21 @@ M = TypeVar("M", bound=BaseModel)
 class _Frozen(BaseModel):
     # An older worker must not drop what a newer one wrote, so an unknown field is refused.
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Binding(_Frozen):
+    """The profile that the account belongs to: what identifies it, as far as that is known, and since when."""
+
+    since: AwareDatetime
+    partner_profile_id: int | None = None
+    profile_id: int | None = None
+    address: str | None = None
+    subject: str | None = None
+
+    @property
+    def profile(self) -> Profile:
+        """The profile as the exchange port speaks of it."""
+        return Profile(self.partner_profile_id, self.profile_id, self.address, self.subject)
 
 
 class Baseline(_Frozen):
@@ -112,6 +128,8 @@ class AccountLedger(_Frozen):
     pauses: tuple[Pause, ...] = ()
     freezes: tuple[OrderedFreeze, ...] = ()
     flags: tuple[Flag, ...] = ()
+    profile: Binding | None = None
+    """Written at first contact: an identity of another profile never acts for this account."""
     known: tuple[str, ...] = ()
     """Credentials that have a journal, so that one that vanishes from the settings is noticed."""
 
@@ -129,6 +147,26 @@ class VersionedLedger(NamedTuple):
 
     version: int
     ledger: AccountLedger
+
+
+def learn_profile(ledger: AccountLedger, found: Profile, now: datetime) -> AccountLedger:
+    """Return the ledger bound to that profile at first contact, or with what the binding did not know yet.
+
+    Raises ValueError for another profile than the one that the account is bound to.
+    """
+    if found == Profile():
+        return ledger
+    if ledger.profile is None:
+        return changed(ledger, profile=Binding(since=now, **asdict(found)))
+    bound = ledger.profile.profile
+    if not bound.confirms(found):
+        raise ValueError(f"{ledger.account}: bound to {bound}, not to {found}")
+    return changed(ledger, profile=_copy(ledger.profile, **asdict(bound.with_unknown_from(found))))
+
+
+def forget_profile(ledger: AccountLedger) -> AccountLedger:
+    """Return the ledger without its binding, as a person says that the account has moved to another profile."""
+    return changed(ledger, profile=None)
 
 
 def note_outage(ledger: AccountLedger, now: datetime) -> AccountLedger:

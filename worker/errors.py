@@ -90,6 +90,40 @@ class AmbiguousDeriveError(AmbiguousError):
     """A derive was sent and its answer is unknown: a token may exist whose secret nobody has."""
 
 
+class WrongProfileError(PermanentError):
+    """The identity in place belongs to another profile than the account: nothing was sent.
+
+    Args:
+        account: its name.
+        bound: the profile that the account is bound to, in words.
+        found: the profile of the identity in place, in words.
+    """
+
+    def __init__(self, account: str, *, bound: str, found: str) -> None:
+        super().__init__(
+            f"The identity in place for account {account} belongs to another profile: the account is bound to {bound}, "
+            f"and the identity is of {found}. Nothing is derived or revoked with it, and its list is not believed. Put "
+            f"the identity of the account's own profile in place. Only if the account has really moved to another "
+            f"profile: rotator trust {account} --profile"
+        )
+
+
+class UnknownProfileError(TransientError):
+    """Which profile the identity in place belongs to could not be found out: nothing was sent.
+
+    Args:
+        account: its name.
+        bound: the profile that the account is bound to, in words; "unknown" before first contact.
+    """
+
+    def __init__(self, account: str, *, bound: str) -> None:
+        super().__init__(
+            f"Which profile the identity in place for account {account} belongs to is unknown (the account is bound "
+            f"to: {bound}). Nothing is derived or revoked with it, and its list is not believed. The identity token "
+            f"should have a `sub`, and the exchange should answer for its capabilities."
+        )
+
+
 class IdentityUnavailableError(PermanentError):
     """No usable identity token: missing, unreadable or expired. Nothing was sent."""
 

@@ -1,10 +1,51 @@
 """Frozen facts, as the adapters report them. No I/O; every time is timezone-aware UTC."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from pydantic import SecretStr
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What identifies a profile at the exchange, as far as it is known; None is unknown. Never a token itself.
+
+    Attributes:
+        partner_profile_id: by the capabilities.
+        profile_id: by a derive's answer.
+        address: of the profile's wallet, by a derive's answer.
+        subject: `sub` of an identity token.
+    """
+
+    partner_profile_id: int | None = None
+    profile_id: int | None = None
+    address: str | None = None
+    subject: str | None = None
+
+    def contradicts(self, other: "Profile") -> bool:
+        """Whether anything that both know differs: then they are two profiles."""
+        return any(mine != theirs for mine, theirs in self._known_to_both(other))
+
+    def confirms(self, other: "Profile") -> bool:
+        """Whether both know something, and all that both know is the same. Knowing nothing in common says nothing."""
+        return bool(self._known_to_both(other)) and not self.contradicts(other)
+
+    def with_unknown_from(self, other: "Profile") -> "Profile":
+        """Return this profile with what only the other one knows."""
+        return Profile(**{name: getattr(other, name) if mine is None else mine for name, mine in self._fields()})
+
+    def __str__(self) -> str:
+        """Name it for people: ids, no secret."""
+        return ", ".join(f"{name} {value}" for name, value in self._fields() if value is not None) or "unknown"
+
+    def _known_to_both(self, other: "Profile") -> list[tuple[object, object]]:
+        pairs = [(mine, getattr(other, name)) for name, mine in self._fields()]
+        return [(mine, theirs) for mine, theirs in pairs if mine is not None and theirs is not None]
+
+    def _fields(self) -> list[tuple[str, Any]]:
+        return [(one.name, getattr(self, one.name)) for one in fields(self)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +61,14 @@ class ListedToken:
 
 @dataclass(frozen=True, slots=True)
 class TokenList:
-    """All live tokens of an account's profile, and the exchange's clock (`Date` header) when it answered."""
+    """All live tokens of an account's profile, and the exchange's clock (`Date` header) when it answered.
+
+    `profile` is that of the identity that signed the call; None when a token signed it.
+    """
 
     tokens: tuple[ListedToken, ...]
     server_time: datetime | None
+    profile: Profile | None = None
     _by_id: dict[str, ListedToken] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -37,12 +82,17 @@ class TokenList:
 
 @dataclass(frozen=True, slots=True)
 class DerivedToken:
-    """What a derive returned. The secret is shown this once."""
+    """What a derive returned. The secret is shown this once.
+
+    `profile` is what the answer says of the profile that the token belongs to, and what was known of the identity that
+    signed the call.
+    """
 
     token_id: str
     secret: SecretStr
     scopes: tuple[str, ...]
     created_at: datetime
+    profile: Profile = field(default_factory=Profile)
 
 
 @dataclass(frozen=True, slots=True)

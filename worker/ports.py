@@ -17,6 +17,7 @@ from worker.models import (
     ConsumersPath,
     DerivedToken,
     PathLocation,
+    Profile,
     RevokeResult,
     ServedDocument,
     TokenList,
@@ -63,27 +64,45 @@ class Exchange(Protocol):
         """Return what the profile may do, or raise TransientError or PermanentError."""
         ...
 
-    def list_tokens(self) -> TokenList:
-        """Return every live token of the profile, or raise TransientError or PermanentError."""
+    def profile(self) -> Profile:
+        """Return what is known of the profile that the identity in place belongs to; it may be nothing.
+
+        Raises IdentityUnavailableError when there is no identity.
+        """
         ...
 
-    def derive_token(self, label: str, scopes: Sequence[str], *, deadline: timedelta) -> DerivedToken:
+    def list_tokens(self) -> TokenList:
+        """Return every live token of the profile, and whose that is; or raise TransientError or PermanentError."""
+        ...
+
+    def derive_token(
+        self, label: str, scopes: Sequence[str], *, deadline: timedelta, profile: Profile | None = None
+    ) -> DerivedToken:
         """Return a fresh token.
 
         Args:
             label: at most 128 characters.
             scopes: a non-empty subset of the profile's allowed scopes.
             deadline: the total time the call may take.
+            profile: whose identity must sign it; judged on the very identity that signs. None: anybody's.
 
         Raises:
+            WrongProfileError, UnknownProfileError: it is another one's, or perhaps; nothing was sent.
             AmbiguousDeriveError: the request may have left and no whole answer came back.
             TransientError: it certainly was not carried out (no connection, 429).
             PermanentError: it was refused.
         """
         ...
 
-    def revoke_token(self, token_id: str) -> RevokeResult:
-        """Invalidate a token; one that is gone already is success. Raises TransientError or PermanentError."""
+    def revoke_token(self, token_id: str, *, profile: Profile | None = None) -> RevokeResult:
+        """Invalidate a token; one that is gone already is success.
+
+        Args:
+            token_id: the token.
+            profile: whose identity must sign it, as for `derive_token`.
+
+        Raises TransientError or PermanentError; of these WrongProfileError and UnknownProfileError with nothing sent.
+        """
         ...
 
     def list_tokens_as(self, token_id: str, secret: SecretStr) -> TokenList:

@@ -12,6 +12,7 @@ from config.schema import Credential, Settings
 from worker.errors import RotatorError, UnknownNameError
 from worker.models import PathLocation, TokenList
 from worker.policy.facts import AccountFacts, AccountState, CredentialFacts
+from worker.policy.profile import without_strange_list
 from worker.policy.safety import ANOTHER_HAND, hands_off
 from worker.policy.steps import Reason
 from worker.ports import AccountLedgers, Clock, ConsumersStore, Exchange, JournalStore
@@ -78,7 +79,7 @@ class Gatherer:
             vault_time = None
         vault_read_at = self._clock.now()
         state, state_error = self._state(name)
-        return AccountFacts(
+        facts = AccountFacts(
             settings=self._settings.account(name),
             tokens=tokens,
             list_error=list_error,
@@ -89,6 +90,7 @@ class Gatherer:
             state=state,
             state_error=state_error,
         )
+        return without_strange_list(facts)
 
     def _state(self, account: str) -> tuple[AccountState | None, str | None]:
         try:

@@ -9,7 +9,7 @@ from worker.clock import SystemClock
 from worker.engine import Engine
 from worker.errors import IdentityUnavailableError
 from worker.exchange import ExchangeClient
-from worker.identity import FileIdentity, IdentitySource, StaticIdentity
+from worker.identity import FileIdentity, IdentitySource, StaticIdentity, subject
 from worker.models import PathLocation
 from worker.ports import Clock
 from worker.redis import RedisEvents, RedisLeases, connect
@@ -75,7 +75,11 @@ def build_container(
 
 def _exchange(account: Account, clock: Clock) -> ExchangeClient:
     return ExchangeClient(
-        account=account.name, api_url=account.api_url, identity=_identity(account, clock), clock=clock
+        account=account.name,
+        api_url=account.api_url,
+        identity=_identity(account, clock),
+        clock=clock,
+        subject_of=subject,
     )
 
 

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from sandbox.simulation.clock import VirtualClock
 from sandbox.simulation.intervals import Intervals
 from worker.errors import AmbiguousDeriveError, AuthenticationRefusedError, ExchangeUnavailableError
-from worker.models import Capabilities, DerivedToken, ListedToken, RevokeResult, TokenList
+from worker.models import Capabilities, DerivedToken, ListedToken, Profile, RevokeResult, TokenList
 
 
 @dataclass(slots=True, eq=False)
@@ -82,6 +82,10 @@ class SimulatedExchange:
         """Return what every simulated profile may do."""
         return Capabilities(1, token_management_enabled=True, allowed_scopes=("trading", "delegated_signing"))
 
+    def profile(self) -> Profile:
+        """Return the account's profile; a simulated account never gets another one's identity."""
+        return Profile(partner_profile_id=1, subject=f"did:privy:{self.name}")
+
     def list_tokens(self) -> TokenList:
         """Return the visible tokens, or the first third of them while lists are cut short."""
         now = self._arrive()
@@ -89,9 +93,16 @@ class SimulatedExchange:
         rows = [_row(token, seen) for token in self.live.values() if token.visible_at <= now]
         if self.cut_until is not None and now < self.cut_until:
             rows = rows[: len(rows) // 3]
-        return TokenList(tuple(rows), now.replace(microsecond=0))
+        return TokenList(tuple(rows), now.replace(microsecond=0), self.profile())
 
-    def derive_token(self, label: str, scopes: Sequence[str], *, deadline: timedelta) -> DerivedToken:  # noqa: ARG002 - the port's
+    def derive_token(
+        self,
+        label: str,
+        scopes: Sequence[str],
+        *,
+        deadline: timedelta,  # noqa: ARG002 - the port's
+        profile: Profile | None = None,  # noqa: ARG002 - the port's
+    ) -> DerivedToken:
         """Return a fresh token; now and then it is hidden for some minutes, or its answer is lost."""
         now = self._arrive()
         hidden = timedelta(minutes=self._random.uniform(1, 12)) if self._random.random() < _HIDDEN else timedelta()
@@ -101,9 +112,9 @@ class SimulatedExchange:
         if self._random.random() < self.lost_share:
             token.answered = False
             raise AmbiguousDeriveError(f"the answer to the derive of {label} was lost")
-        return DerivedToken(token.token_id, SecretStr(token.secret), token.scopes, token.created_at)
+        return DerivedToken(token.token_id, SecretStr(token.secret), token.scopes, token.created_at, self.profile())
 
-    def revoke_token(self, token_id: str) -> RevokeResult:
+    def revoke_token(self, token_id: str, *, profile: Profile | None = None) -> RevokeResult:  # noqa: ARG002 - the port's
         """End a token."""
         self._arrive()
         token = self.live.get(token_id)

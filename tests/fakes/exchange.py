@@ -17,11 +17,16 @@ from worker.errors import (
     ClockSkewError,
     ExchangeRefusedError,
     RotatorError,
+    UnknownProfileError,
+    WrongProfileError,
 )
-from worker.models import Capabilities, DerivedToken, ListedToken, RevokeResult, TokenList
+from worker.models import Capabilities, DerivedToken, ListedToken, Profile, RevokeResult, TokenList
 from worker.ports import Clock
 
 WINDOW = timedelta(seconds=30)
+MAIN_PROFILE = Profile(partner_profile_id=1001, profile_id=1001, address="0x3e9", subject="did:privy:main")
+"""Whom the fake's identity belongs to, unless a test puts another one in place."""
+OTHER_PROFILE = Profile(partner_profile_id=1002, profile_id=1002, address="0x3ea", subject="did:privy:other")
 ALL_SCOPES = ("trading", "account_creation", "delegated_signing", "withdrawal")
 
 
@@ -29,6 +34,7 @@ class FakeCall(StrEnum):
     """The calls of the port, as `fail_next` and `calls` name them."""
 
     CAPABILITIES = "capabilities"
+    PROFILE = "profile"
     LIST = "list"
     DERIVE = "derive"
     REVOKE = "revoke"
@@ -49,6 +55,7 @@ class IssuedToken:
     hidden: bool = False
     broken: bool = False
     answered: bool = True
+    profile: Profile = MAIN_PROFILE
 
     @property
     def live(self) -> bool:
@@ -66,7 +73,7 @@ class FakeRequest:
 
 
 class FakeExchange:
-    """`worker.ports.Exchange` of one profile, with hooks for everything that can go wrong. Thread-safe.
+    """`worker.ports.Exchange` with hooks for everything that can go wrong. Thread-safe.
 
     Args:
         clock: what its answers are dated by.
@@ -76,6 +83,9 @@ class FakeExchange:
         skew: the exchange's clock minus `clock`; beyond 30 s signed calls raise ClockSkewError.
         requests: every call in order.
         show_date: False leaves `TokenList.server_time` None.
+        identity: the profile that the identity in place belongs to; another one sees and makes tokens of its own.
+        known_by: the fields of a profile that can be told without a derive.
+        derives_for: the profile that the next derived tokens belong to, whoever asked; None: the identity's.
     """
 
     def __init__(self, clock: Clock | None = None, *, allowed_scopes: Sequence[str] = ALL_SCOPES) -> None:
@@ -92,6 +102,10 @@ class FakeExchange:
         self.skew = timedelta(0)
         self.show_date = True
         self.requests: list[FakeRequest] = []
+        self.identity = MAIN_PROFILE
+        self.known_by: tuple[str, ...] = ("partner_profile_id", "subject")
+        self.derives_for: Profile | None = None
+        self._denied: set[str] = set()
 
     # --- the port
 
@@ -100,20 +114,30 @@ class FakeExchange:
         with self._lock:
             self._arrive(FakeCall.CAPABILITIES)
             self._leave(FakeCall.CAPABILITIES)
-            return Capabilities(1001, self.management_enabled, self.allowed_scopes)
+            return Capabilities(self.identity.partner_profile_id or 0, self.management_enabled, self.allowed_scopes)
+
+    def profile(self) -> Profile:
+        """Return what can be told of the identity's profile."""
+        with self._lock:
+            self._arrive(FakeCall.PROFILE)
+            self._leave(FakeCall.PROFILE)
+            return self._known()
 
     def list_tokens(self) -> TokenList:
-        """Return every live token that is not hidden."""
+        """Return every live token of the identity's profile that is not hidden."""
         with self._lock:
             self._arrive(FakeCall.LIST)
             self._require_management()
             self._leave(FakeCall.LIST)
-            return self._list()
+            return replace(self._list(self.identity), profile=self._known())
 
-    def derive_token(self, label: str, scopes: Sequence[str], *, deadline: timedelta) -> DerivedToken:
+    def derive_token(
+        self, label: str, scopes: Sequence[str], *, deadline: timedelta, profile: Profile | None = None
+    ) -> DerivedToken:
         """Return a fresh token, unless told to refuse or to lose the answer."""
         with self._lock:
             self._arrive(FakeCall.DERIVE, label=label)
+            self._require_profile(profile)
             self._require_management()
             if len(label) > 128:
                 raise ExchangeRefusedError("label must be shorter than or equal to 128 characters", status=400)
@@ -128,15 +152,16 @@ class FakeExchange:
             except RotatorError:
                 self._change(token.token_id, answered=False)
                 raise
-            return DerivedToken(token.token_id, token.secret, token.scopes, token.created_at)
+            return DerivedToken(token.token_id, token.secret, token.scopes, token.created_at, token.profile)
 
-    def revoke_token(self, token_id: str) -> RevokeResult:
-        """Revoke a live token; any other is gone already."""
+    def revoke_token(self, token_id: str, *, profile: Profile | None = None) -> RevokeResult:
+        """Revoke a live token of the identity's profile; any other is gone already."""
         with self._lock:
             self._arrive(FakeCall.REVOKE, token_id=token_id)
+            self._require_profile(profile)
             self._require_management()
             token = self._tokens.get(token_id)
-            live = token is not None and token.live
+            live = token is not None and token.live and token.profile == self.identity and token_id not in self._denied
             if live:
                 self._change(token_id, revoked_at=self._now())
             self._leave(FakeCall.REVOKE)
@@ -159,7 +184,7 @@ class FakeExchange:
             self.use(token_id)
             self._require_management()
             self._leave(FakeCall.LIST_AS)
-            return self._list()
+            return self._list(token.profile)
 
     # --- what a test sees
 
@@ -229,6 +254,18 @@ class FakeExchange:
         """Leave a token out of every list although it lives."""
         self._change(token_id, hidden=True)
 
+    def deny(self, token_id: str) -> None:
+        """Answer revocations of a token with 404 although it lives and is listed, until `own` is called."""
+        self._denied.add(token_id)
+
+    def own(self, token_id: str) -> None:
+        """Know a denied token again."""
+        self._denied.discard(token_id)
+
+    def revive(self, token_id: str) -> None:
+        """Let a revoked token live again, as if its revocation had never happened."""
+        self._change(token_id, revoked_at=None)
+
     def break_token(self, token_id: str) -> None:
         """Let the exchange refuse whatever that token signs, although it lists it."""
         self._change(token_id, broken=True)
@@ -289,6 +326,7 @@ class FakeExchange:
             scopes=scopes,
             created_at=self._now(),
             hidden=self._hide_next > 0,
+            profile=self.derives_for or self.identity,
         )
         self._hide_next = max(0, self._hide_next - 1)
         self._tokens[token.token_id] = token
@@ -303,10 +341,21 @@ class FakeExchange:
         now = self._clock.now() + self.skew
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
-    def _list(self) -> TokenList:
+    def _known(self) -> Profile:
+        return Profile(**{name: getattr(self.identity, name) for name in self.known_by})
+
+    def _require_profile(self, profile: Profile | None) -> None:
+        found = self._known()
+        if profile is None or profile.confirms(found):
+            return
+        if profile.contradicts(found):
+            raise WrongProfileError("main", bound=str(profile), found=str(found))
+        raise UnknownProfileError("main", bound=str(profile))
+
+    def _list(self, profile: Profile) -> TokenList:
         rows = tuple(
             ListedToken(token.token_id, token.label, token.scopes, token.created_at, token.last_used_at)
             for token in self._tokens.values()
-            if token.live and not token.hidden
+            if token.live and not token.hidden and token.profile == profile
         )
         return TokenList(rows, self._now().replace(microsecond=0) if self.show_date else None)

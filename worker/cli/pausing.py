@@ -11,7 +11,7 @@ from worker.cli.acts import as_json, carry_out, dry_run, legible_reason, order, 
 from worker.cli.exits import EPILOG
 from worker.cli.runtime import Runtime
 from worker.engine.edits import Edits
-from worker.engine.pausing import freezes, pauses, trusts, unfreezes
+from worker.engine.pausing import freezes, pauses, rebinds, trusts, unfreezes
 from worker.policy.steps import Order
 from worker.wiring import Container
 
@@ -147,19 +147,23 @@ def unfreeze(runtime: Runtime, *, account: str | None, why: str, as_json: bool, 
 
 @click.command(epilog=EPILOG)
 @click.argument("account")
+@click.option("--profile", is_flag=True, help="Bind the account anew, to the profile of the identity in place.")
 @why
 @as_json
 @dry_run
 @click.pass_obj
-def trust(runtime: Runtime, account: str, *, why: str, as_json: bool, dry_run: bool) -> None:
+def trust(runtime: Runtime, account: str, *, profile: bool, why: str, as_json: bool, dry_run: bool) -> None:
     """Believe an account's list of tokens that shrank unexpectedly, and go on.
 
     Look first: `rotator status` says how many tokens it lacks. Should the doubted list become another one while this
     runs, nothing is believed.
+
+    With --profile it is not about a list: the account may be another profile's from now on. Only for an account that
+    has really moved to another profile; where the wrong identity was put in place, put the right one there instead.
     """
 
     def edits(container: Container) -> Edits:
-        return trusts(container.settings, account)
+        return (rebinds if profile else trusts)(container.settings, account)
 
     _carry_out_edits(runtime, edits, order(why), as_json=as_json, dry_run=dry_run)
 

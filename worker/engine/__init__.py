@@ -239,7 +239,8 @@ class Engine:
         plan = plan_flags(facts, self._clock.now())
         if facts.tokens is None:
             sentence = f"Whether tokens of account {account} are used cannot be judged: {facts.list_error}"
-            recorder.note(account, "", Result.HELD, Reason.UNREADABLE, sentence, severity=Severity.WARNING)
+            reason = Reason.OTHER_PROFILE if facts.other_profile else Reason.UNREADABLE
+            recorder.note(account, "", Result.HELD, reason, sentence, severity=Severity.WARNING)
         recorder.holds(plan.holds)
         flag_account(self._world(account, recorder), facts, plan.steps)
         return recorder.outcomes

@@ -1,6 +1,7 @@
 """Adopt: prove the secret that Vault serves and write its token to the ledger. Read-only at the exchange."""
 
 from worker.engine.fencing import fence_path
+from worker.engine.profiles import require_profile
 from worker.engine.world import World
 from worker.errors import AuthenticationRefusedError
 from worker.journal import Journal, Owner, VerifyWindow, VersionedJournal, new_journal, take_over
@@ -27,6 +28,7 @@ def adopt_credential(world: World, facts: CredentialFacts, tokens: TokenList, st
     listed = tokens.by_id(step.token_id or "")
     if document is None or listed is None:
         raise ValueError(f"{step.credential}: adoption was planned without a served and listed token")
+    require_profile(world, step.account, facts.state)
     opened_at = world.clock.now()
     try:
         world.exchange.list_tokens_as(document.token_id, document.secret)

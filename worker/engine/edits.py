@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from worker.account_ledger import AccountLedger, Suspicion
+from worker.account_ledger import AccountLedger, Binding, Suspicion
 from worker.engine.world import Recorder
 from worker.errors import AmbiguousError, ConflictError, RotatorError
 from worker.models import Severity
@@ -26,7 +26,7 @@ class Change:
     ledger: AccountLedger
     steps: tuple[Step, ...] = ()
     holds: tuple[Hold, ...] = ()
-    basis: Suspicion | None = None
+    basis: Suspicion | Binding | None = None
     """What the order is about; when a lost race finds another one, the order was not about that."""
 
 
@@ -84,7 +84,9 @@ def _write(accounts: AccountLedgers, account: str, edit: Edit, clock: Clock) -> 
             # After an answer was lost this says that the write had landed; what it did is what is to be told.
             return tried if tried is not None and unknown else change
         if tried is not None and change.basis != tried.basis:
-            raise ConflictError(f"The list of account {account} has changed meanwhile. Look again: rotator status")
+            raise ConflictError(
+                f"What was to be decided about account {account} has changed meanwhile. Look again: rotator status"
+            )
         try:
             accounts.write(change.ledger, cas=version)
         except (ConflictError, AmbiguousError) as error:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from worker.account_ledger import Dangling, set_dangling
+from worker.engine.profiles import list_of, require_profile
 from worker.engine.world import World
 from worker.errors import AuthenticationRefusedError, ConflictError, RotatorError
 from worker.journal import LONGEST_OWN_CALL, note_own_call
@@ -95,16 +96,16 @@ def _probe(world: World, facts: CredentialFacts, step: Step) -> Dangling | None:
     try:
         world.exchange.list_tokens_as(document.token_id, document.secret)
     except AuthenticationRefusedError:
-        return _control(world, step)
+        return _control(world, facts, step)
     # Found again at every sweep for as long as the list lacks it: routine, and no news for the event stream.
     sentence = f"{step.label} still works although no list shows it."
     world.recorder.stopped(step, Reason.CURRENT_NOT_LIVE, sentence, Severity.INFO)
     return None
 
 
-def _control(world: World, step: Step) -> Dangling:
+def _control(world: World, facts: CredentialFacts, step: Step) -> Dangling:
     """Return the proof, once a call of the account itself has succeeded."""
-    world.exchange.list_tokens()
+    list_of(world, step.account, require_profile(world, step.account, facts.state))
     world.recorder.done(
         replace(step, reason=Reason.DANGLING),
         f"{step.label} of credential {step.credential} (account {step.account}) is refused by the exchange while other "

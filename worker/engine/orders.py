@@ -7,6 +7,7 @@ from typing import Protocol
 
 from worker.engine.adopting import adopt_credential
 from worker.engine.fencing import fence_path
+from worker.engine.profiles import list_of, require_profile
 from worker.engine.revoking import revoke_credential
 from worker.engine.rotating import Rotation
 from worker.engine.world import World
@@ -265,7 +266,8 @@ class Orders:
         facts = self._gatherer.credential(name)
         revoke_credential(world, facts, plan_ordered(facts))
         try:
-            tokens = world.exchange.list_tokens()
+            account = facts.credential.account
+            tokens = list_of(world, account, require_profile(world, account, facts.state))
         except RotatorError:
             return  # what else carries our labels is found by the next sweep that can list
         facts = self._gatherer.credential(name)

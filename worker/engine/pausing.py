@@ -11,6 +11,7 @@ from worker.account_ledger import (
     AccountLedger,
     OrderedFreeze,
     Pause,
+    forget_profile,
     freeze,
     lift_pauses,
     pause,
@@ -192,6 +193,27 @@ def _trusting(ledger: AccountLedger, _now: datetime) -> Change:
         sentence = f"{doubted.sentence} That list is believed now; derive and revoke go on at the next sweep."
     step = _step(Scope(ledger.account), Action.TRUST, Reason.LIST_SHRANK, sentence)
     return Change(trust(ledger), (step,), basis=doubted)
+
+
+def rebinds(settings: Settings, account: str) -> Edits:
+    """Return the edit that lets an account be bound to its profile anew; raises UnknownNameError."""
+    return dict.fromkeys(_accounts(settings, account), _rebinding)
+
+
+def _rebinding(ledger: AccountLedger, _now: datetime) -> Change:
+    bound = ledger.profile
+    if bound is None:
+        sentence = (
+            f"Account {ledger.account} is bound to no profile now: it will be to that of the identity in place at the "
+            f"next sweep."
+        )
+    else:
+        sentence = (
+            f"Account {ledger.account} is no longer bound to {bound.profile} (since {bound.since:%Y-%m-%d %H:%M} UTC). "
+            f"The next sweep whose list is believed binds it to the profile of the identity that is in place then."
+        )
+    step = _step(Scope(ledger.account), Action.TRUST, Reason.OTHER_PROFILE, sentence)
+    return Change(forget_profile(ledger), (step,), basis=bound)
 
 
 def _accounts(settings: Settings, account: str | None) -> tuple[str, ...]:

@@ -5,13 +5,20 @@ from dataclasses import replace
 
 from structlog.contextvars import bound_contextvars
 
+from worker.engine.profiles import list_of, require_profile
 from worker.engine.world import World
-from worker.errors import AmbiguousError, ConflictError, RotatorError
+from worker.errors import AmbiguousError, ConflictError, RotatorError, WrongProfileError
 from worker.journal import Journal, VersionedJournal, end_record, mark_revoking
-from worker.models import ConsumersPath, PathContent, RevokeResult
+from worker.models import ConsumersPath, PathContent, RevokeResult, Severity
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.revocation import may_end
 from worker.policy.steps import Action, Step
+
+_STILL_LISTED = (
+    "The exchange answered 404 for {label}, but its list still has that token, so it may be alive; the revocation "
+    "stays open and is tried again by the next sweep. If this lasts, ask the exchange why it does not know a token "
+    "that it lists."
+)
 
 
 def revoke_account(world: World, facts: AccountFacts, steps: Sequence[Step]) -> None:
@@ -55,8 +62,8 @@ class _Revocations:
                     self._tombstone(step)
                 else:
                     self._revoke(step)
-            except (ConflictError, AmbiguousError) as error:
-                # The journal is not what was read: nothing that was decided on it may be done.
+            except (ConflictError, AmbiguousError, WrongProfileError) as error:
+                # The journal, or the profile, is not what was read: nothing that was decided on it may be done.
                 self._world.recorder.failed(step, error)
                 return False
             except RotatorError as error:
@@ -65,6 +72,7 @@ class _Revocations:
 
     def _revoke(self, step: Step) -> None:
         world, token_id = self._world, step.token_id or ""
+        profile = require_profile(world, step.account, self._facts.state)
         marked = mark_revoking(
             self._journal.journal,
             token_id=token_id,
@@ -74,7 +82,10 @@ class _Revocations:
             last_used_by_others=step.last_used_by_others,
         )
         self._write(marked)
-        answer = world.exchange.revoke_token(token_id)
+        answer = world.exchange.revoke_token(token_id, profile=profile)
+        if answer is RevokeResult.ALREADY_GONE and list_of(world, step.account, profile).by_id(token_id) is not None:
+            world.recorder.stopped(step, step.reason, _STILL_LISTED.format(label=step.label), Severity.WARNING)
+            return
         record = self._journal.journal.record_of(token_id)
         if record is None or not may_end(record, answer, self._facts, world.clock.now()):
             world.recorder.done(step, f"{step.label} is not known at the exchange yet; it is asked for again.")
@@ -88,6 +99,7 @@ class _Revocations:
         world.recorder.done(
             step,
             f"{step.label} {how} ({step.reason.value}); versions destroyed: {_numbers(destroyed)}.",
+            severity=step.severity,
             evidence={"answer": answer.value, "rule": step.sentence},
         )
 

@@ -12,10 +12,18 @@ from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from worker.engine.fencing import fence_path
 from worker.engine.minting import why_not_mint
+from worker.engine.profiles import remember_profile, require_profile
 from worker.engine.staging import stage_secret
 from worker.engine.verification import Verification, verify_token
 from worker.engine.world import World
-from worker.errors import AmbiguousDeriveError, CasConflictError, RotatorError, TransientError, TransitionError
+from worker.errors import (
+    AmbiguousDeriveError,
+    CasConflictError,
+    RotatorError,
+    TransientError,
+    TransitionError,
+    WrongProfileError,
+)
 from worker.journal import (
     Intent,
     VersionedJournal,
@@ -26,7 +34,7 @@ from worker.journal import (
     open_intent,
     reopen_verify,
 )
-from worker.models import ServedDocument, Severity, WriteReceipt
+from worker.models import DerivedToken, Profile, ServedDocument, Severity, WriteReceipt
 from worker.policy.facts import CredentialFacts
 from worker.policy.rotation import is_parked, longest_backoff
 from worker.policy.steps import Action, Reason, Step
@@ -88,6 +96,8 @@ class Rotation:
 
     def _mint(self, step: Step) -> bool:
         world, credential = self._world, self._credential
+        # Before the list is judged: another profile's would look as if it had shrunk.
+        profile = require_profile(world, credential.account, self._facts.state)
         hold = why_not_mint(world, self._facts, step.reason)
         if hold is not None:
             world.recorder.holds([hold])
@@ -100,23 +110,49 @@ class Rotation:
                 label,
                 tuple(scope.value for scope in credential.scopes),
                 deadline=credential.policy.derive_deadline / _DERIVE_SHARE,
+                profile=profile,
             )
         except AmbiguousDeriveError as error:
             # The intent stays open: whoever comes after `derive_deadline` abandons it and hunts for the label.
             world.recorder.failed(step, error, reason=Reason.DERIVE_LOST)
             return False
         except RotatorError as error:
-            parked = self._give_up(Reason.DERIVE_REFUSED, error)
+            parked = self._give_up(
+                Reason.OTHER_PROFILE if isinstance(error, WrongProfileError) else Reason.DERIVE_REFUSED, error
+            )
             world.recorder.failed(step, error, reason=Reason.DERIVE_REFUSED)
             if parked:
                 self._tell_parked(step)
             return False
+        if profile.contradicts(token.profile):
+            self._end_strange(step, token, profile)
+            return False
         give_up_at = asked_at + credential.policy.derive_deadline.total_seconds()
         self._journal = stage_secret(world, self._location, opened, token, give_up_at=give_up_at)
         self._staged_by_this_run = True
+        remember_profile(world, credential.account, token.profile)
         step = replace(step, token_id=token.token_id)
         world.recorder.done(step, f"Derived {label} and staged its secret in the journal ({step.reason.value}).")
         return True
+
+    def _end_strange(self, step: Step, token: DerivedToken, profile: Profile) -> None:
+        """Revoke a token that was derived for another profile than the account's, and give the attempt up.
+
+        Its id never reached the journal, and no list of the account will ever show it.
+        """
+        world, wrong = self._world, WrongProfileError(step.account, bound=str(profile), found=str(token.profile))
+        try:
+            world.exchange.revoke_token(token.token_id, profile=token.profile)
+            ended = f"Token {token.token_id}, derived as {step.label}, was revoked at once and served to nobody."
+        except RotatorError as error:
+            ended = (
+                f"Token {token.token_id}, derived as {step.label}, is served to nobody, but it could not be revoked: "
+                f"log in to that profile and revoke it by hand. ({error})"
+            )
+        parked = self._give_up(Reason.OTHER_PROFILE, wrong)
+        world.recorder.stopped(step, Reason.OTHER_PROFILE, f"{ended} {wrong}", Severity.ERROR)
+        if parked:
+            self._tell_parked(step)
 
     def _open_intent(self, step: Step) -> VersionedJournal:
         credential, path = self._credential, self._path

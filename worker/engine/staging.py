@@ -48,6 +48,6 @@ def _holds(journal: VersionedJournal, token: DerivedToken) -> bool:
 
 def _revoke_unstaged(world: World, token: DerivedToken) -> None:
     try:
-        world.exchange.revoke_token(token.token_id)
+        world.exchange.revoke_token(token.token_id, profile=token.profile)
     except RotatorError:
         return  # its label is in the ledger: the next sweep that sees it revokes it

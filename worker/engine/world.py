@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from worker.errors import ConflictError, RotatorError, TransientError
+from worker.errors import ConflictError, RotatorError, TransientError, WrongProfileError
 from worker.models import Severity
 from worker.policy.facts import AccountFacts
 from worker.policy.steps import Action, Hold, Order, Outcome, Reason, Result, Step
@@ -88,6 +88,9 @@ class Recorder:
         """Record that a step failed. Losing a race is an ordinary outcome, a transient failure a warning."""
         if isinstance(error, ConflictError):
             self._step(step, Result.HELD, Reason.SUPERSEDED_BY_OTHER, str(error), Severity.INFO, None)
+            return
+        if isinstance(error, WrongProfileError):
+            self._step(step, Result.HELD, Reason.OTHER_PROFILE, str(error), Severity.ERROR, None)
             return
         severity = Severity.WARNING if isinstance(error, TransientError) else Severity.ERROR
         self._step(step, Result.FAILED, reason, str(error), severity, None)

@@ -67,6 +67,9 @@ class TokenCalls(ABC):
 
         Raises TransientError or PermanentError.
         """
+        return self._revoke(token_id, self._signing)
+
+    def _revoke(self, token_id: str, signing: Callable[[], Signing]) -> RevokeResult:
         purpose = self._purpose(f"revoking token {clean(token_id)}")
 
         def read(answer: Answer) -> RevokeResult:
@@ -83,7 +86,7 @@ class TokenCalls(ABC):
                 read_object(answer.body)
             return RevokeResult.REVOKED
 
-        return self._repeated("DELETE", token_target(token_id), purpose, self._signing, read, accepts=_NOT_FOUND)
+        return self._repeated("DELETE", token_target(token_id), purpose, signing, read, accepts=_NOT_FOUND)
 
     @abstractmethod
     def _signing(self) -> Signing:

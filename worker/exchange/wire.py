@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 from pydantic.functional_validators import WrapValidator
 
-from worker.models import Capabilities, DerivedToken, ListedToken
+from worker.models import Capabilities, DerivedToken, ListedToken, Profile
 
 T = TypeVar("T")
 
@@ -52,12 +52,18 @@ class _WireToken(_Wire):
     last_used_at: _Utc | None = Field(default=None, alias="lastUsedAt")
 
 
+class _WireProfile(_Wire):
+    profile_id: Annotated[int | None, _Dispensable] = Field(default=None, alias="id")
+    address: Annotated[str | None, _Dispensable] = Field(default=None, alias="account")
+
+
 class _WireDerived(_Wire):
     # The secret is shown this once: whatever can be done without must not cost us the token.
     token_id: _Id = Field(validation_alias=AliasChoices("tokenId", "apiKey"))
     secret: Annotated[SecretStr, Field(min_length=1)]
     scopes: Annotated[tuple[str, ...] | None, _Dispensable] = None
     created_at: Annotated[_Utc | None, _Dispensable] = Field(default=None, alias="createdAt")
+    profile: Annotated[_WireProfile | None, _Dispensable] = None
 
 
 class _WireCapabilities(_Wire):
@@ -95,11 +101,13 @@ def read_derived(body: bytes, *, asked_scopes: tuple[str, ...], received_at: dat
         received_at: stands in for a creation time that the answer does not state.
     """
     derived = _read(_DERIVED, body)
+    profile = derived.profile or _WireProfile()
     return DerivedToken(
         token_id=derived.token_id,
         secret=derived.secret,
         scopes=asked_scopes if derived.scopes is None else derived.scopes,
         created_at=derived.created_at or received_at,
+        profile=Profile(profile_id=profile.profile_id, address=profile.address or None),
     )
 
 

@@ -27,6 +27,14 @@ def expiry(token: SecretStr) -> datetime | None:
     return moment
 
 
+def subject(token: SecretStr) -> str | None:
+    """Return the token's `sub`, or None when it has none or is no JWT."""
+    value = token.get_secret_value()
+    claims = _claims(value) if _COMPACT_JWT.fullmatch(value) else None
+    sub = claims.get("sub") if claims else None
+    return sub if isinstance(sub, str) and sub else None
+
+
 # Both helpers answer None instead of raising inside `except`: the libraries' exceptions can quote the token, and an
 # exception raised there would carry them along as its context.
 

@@ -21,7 +21,8 @@ def mark_revoking(
 ) -> Journal:
     """Return the journal with that token marked: from here on it can never be served again.
 
-    A token that is in no record but carries one of our labels (an orphan) gets a record of its own.
+    A token that is in no record but carries one of our labels (an orphan) gets a record of its own. One that had ended
+    is open again.
     """
     if journal.intent is not None:
         raise not_allowed(journal, "nothing is revoked while an intent is open")
@@ -39,6 +40,7 @@ def mark_revoking(
         state=RecordState.REVOKING,
         revoking_at=known.revoking_at or now,
         revoking_reason=reason,
+        revoked_at=None,
         tried_at=now,
         last_used_by_others=last_used_by_others or known.last_used_by_others,
     )

@@ -96,6 +96,8 @@ def _refuse_token(
     if record is not None and record.state in {RecordState.REVOKING, RecordState.REVOKED}:
         sentence = f"Token {served} at {facts.location} is {record.state.value} in the ledger, and that is final."
         return hold_of(facts, Reason.REVOKE_UNFINISHED, sentence)
+    if account.other_profile is not None:
+        return hold_of(facts, Reason.OTHER_PROFILE, account.other_profile)
     if account.tokens is None:
         return hold_of(facts, Reason.UNREADABLE, f"The tokens could not be listed: {account.list_error}")
     listed = account.tokens.by_id(served)

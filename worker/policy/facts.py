@@ -78,6 +78,7 @@ class AccountFacts:
         state: its ledger and freezes; None when the ledger could not be read (`state_error` says why).
         tokens: the complete list, or None when it could not be read.
         list_error: why, then.
+        other_profile: what is told when the list is another profile's, which is why `tokens` is None then.
         listed_at: our clock when the list's answer arrived.
         vault_time: Vault's clock, or None when unknown; read at `vault_read_at` on ours.
         vault_read_at: see `vault_time`.
@@ -93,6 +94,7 @@ class AccountFacts:
     credentials: tuple[CredentialFacts, ...]
     state: AccountState | None = None
     state_error: str | None = None
+    other_profile: str | None = None
 
     def unrecorded(self, tokens: TokenList) -> tuple[ListedToken, ...]:
         """Return the listed tokens that are in no credential's ledger and in no open intent."""

@@ -3,9 +3,18 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from worker.account_ledger import AccountLedger, changed, date_anew, end_outage, note_outage, observe_list, set_dangling
+from worker.account_ledger import (
+    AccountLedger,
+    changed,
+    date_anew,
+    end_outage,
+    learn_profile,
+    note_outage,
+    observe_list,
+    set_dangling,
+)
 from worker.journal import RecordState
-from worker.models import TokenList
+from worker.models import Profile, TokenList
 from worker.policy.facts import AccountFacts, AccountState, CredentialFacts
 from worker.policy.refusals import live_records
 from worker.policy.safety import account_hold
@@ -19,6 +28,8 @@ def observe(facts: AccountFacts, now: datetime) -> AccountLedger | None:
     """Return the account ledger as it should be after this list (or none), or None when it could not be read."""
     if facts.state is None:
         return None
+    if facts.other_profile is not None:
+        return facts.state.ledger
     if facts.tokens is None:
         return note_outage(facts.state.ledger, now)
     currents = currents_of(facts)
@@ -44,6 +55,9 @@ def observe(facts: AccountFacts, now: datetime) -> AccountLedger | None:
     if not any(one.unreadable for one in facts.credentials):
         # A token that is listed again is proved no longer: else it would be rotated in spite of a freeze.
         ledger = set_dangling(ledger, (), currents - listed)
+    if ledger.suspicion is None:
+        # A list that is doubted may be that of another profile.
+        ledger = learn_profile(ledger, facts.tokens.profile or Profile(), now)
     return changed(ledger, known=tuple(sorted(_known(facts, ledger))))
 
 
@@ -103,7 +117,7 @@ def plan_probes(facts: AccountFacts, now: datetime) -> tuple[Step, ...]:
 
     While a rotation may be in somebody's hands its journal is left alone; a staged token that only waits is no reason.
     """
-    if facts.state is None:
+    if facts.state is None or facts.other_profile is not None:
         return ()
     ledger = facts.state.ledger
     absent = {one.token_id for one in ledger.missing if one.lists >= _LISTS_TO_PROBE}

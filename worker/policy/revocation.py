@@ -5,6 +5,7 @@ that Vault serves; superseded ones after grace *and* when use proves the cut-ove
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from worker.account_ledger import quiet_since
@@ -12,6 +13,7 @@ from worker.journal import Journal, RecordState, TokenRecord
 from worker.models import ListedToken, RevokeResult, Severity, TokenList
 from worker.policy.caps import within_cap
 from worker.policy.due import age_of
+from worker.policy.ended import came_back
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.guards import credential_held_back, freezes_of, held_back
 from worker.policy.safety import ANOTHER_HAND, account_hold, hands_off
@@ -113,7 +115,8 @@ def _of_credential(
         journal, tokens, facts.credential.policy, now
     )
     for record in journal.ledger:
-        if record.state is RecordState.REVOKED and record.secret_destroyed:
+        ended = record.state is RecordState.REVOKED and record.secret_destroyed
+        if ended and not came_back(record, tokens, facts, now):
             continue  # most of a ledger: ended in every way
         verdict = _of_record(facts, journal, record, tokens, now, stale=bool(stale))
         if verdict is not None:
@@ -130,6 +133,10 @@ def _of_record(
     match record.state:
         case RecordState.CURRENT:
             return None
+        case RecordState.REVOKED if came_back(record, tokens, facts, now):
+            sentence = f"{record.label} is listed although the exchange said that it is gone; it is revoked again."
+            step = _step(facts, Action.REVOKE, Reason.LISTED_AGAIN, sentence, record, listed)
+            return replace(step, severity=Severity.WARNING)
         case RecordState.REVOKED:
             sentence = f"Old versions of the consumers' path still hold the secret of revoked token {record.label}."
             return _step(facts, Action.DESTROY, Reason.SECRET_LEFT, sentence, record, None)

@@ -154,6 +154,8 @@ def account_hold(facts: AccountFacts, tolerance: timedelta) -> Hold | None:
         tolerance: by how much our, the exchange's and Vault's clock may differ.
     """
     name = f"account {facts.account}"
+    if facts.other_profile is not None:
+        return Hold(facts.account, "", Reason.OTHER_PROFILE, facts.other_profile, Severity.ERROR)
     if facts.tokens is None:
         sentence = f"The tokens of {name} could not be listed: {facts.list_error}"
         return Hold(facts.account, "", Reason.UNREADABLE, sentence, Severity.WARNING)

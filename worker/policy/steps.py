@@ -69,6 +69,7 @@ class Reason(StrEnum):
     JOURNAL_BEHIND = "journal_behind"
     MOVED = "moved"
     UNREADABLE = "unreadable"
+    OTHER_PROFILE = "other_profile"
     CLOCKS_DIFFER = "clocks_differ"
     TIME_UNKNOWN = "time_unknown"
     FROM_THE_FUTURE = "from_the_future"
@@ -79,6 +80,7 @@ class Reason(StrEnum):
     AGE_OVER = "age_over"
     OVERLAP_OVER = "overlap_over"
     REVOKE_UNFINISHED = "revoke_unfinished"
+    LISTED_AGAIN = "listed_again"
     SECRET_LEFT = "secret_left"  # noqa: S105 - a reason code
     IN_GRACE = "in_grace"
     STILL_USED = "still_used"

@@ -245,6 +245,36 @@ def test_trust_says_what_was_believed(cli: CliWorld) -> None:
     assert (outcome["action"], "lacks 3 of 4" in outcome["sentence"]) == (Action.TRUST.value, True)
 
 
+def bind(cli: CliWorld) -> None:
+    cli.harness.engine.revoke("main")
+    assert ledger(cli).profile is not None
+
+
+def test_an_account_can_be_bound_anew(cli: CliWorld) -> None:
+    bind(cli)
+    cli.run("trust", "main", "--profile")
+    assert ledger(cli).profile is None
+
+
+def test_binding_anew_says_what_the_account_was_bound_to(cli: CliWorld) -> None:
+    bind(cli)
+    outcome = cli.json("trust", "main", "--profile")["outcomes"][0]
+    assert (outcome["action"], "did:privy:main" in outcome["sentence"]) == (Action.TRUST.value, True)
+
+
+def test_a_dry_run_of_binding_anew_changes_nothing(cli: CliWorld) -> None:
+    bind(cli)
+    before = ledger(cli)
+    cli.run("trust", "main", "--profile", "--dry-run")
+    assert ledger(cli) == before
+
+
+def test_binding_anew_believes_no_doubted_list(cli: CliWorld) -> None:
+    doubt(cli)
+    cli.run("trust", "main", "--profile")
+    assert ledger(cli).suspicion is not None
+
+
 # --- who
 
 

@@ -83,9 +83,12 @@ def test_the_writes_come_in_the_order_that_survives_a_crash(world: Harness) -> N
     world.engine.rotate("mm")
     assert order == [
         "before list_tokens",
+        "before profile",
+        "accounts.write",  # at first contact alone: the profile that the account is bound to
         "journals.write",
         "before derive_token",
         "journals.write",
+        "accounts.write",  # what the derive's answer says of the profile besides
         "before list_tokens_as",
         "consumers.write",
         "journals.write",
