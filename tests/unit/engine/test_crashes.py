@@ -12,7 +12,7 @@ import pytest
 from tests.harness import Harness, died
 from worker.journal import RecordState
 
-MOST_MOMENTS = 60
+MOST_MOMENTS = 80
 
 
 def first_rotation() -> Harness:

@@ -82,9 +82,9 @@ def test_the_writes_come_in_the_order_that_survives_a_crash(world: Harness) -> N
     world.hooked.hook = lambda moment: order.append(moment) if moment.startswith("before") else None
     world.engine.rotate("mm")
     assert order == [
-        "before list_tokens",
         "before profile",
         "accounts.write",  # at first contact alone: the profile that the account is bound to
+        "before list_tokens",
         "journals.write",
         "before derive_token",
         "journals.write",
