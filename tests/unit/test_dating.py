@@ -62,6 +62,11 @@ def test_a_moment_between_staging_and_a_late_promote_is_not_believed() -> None:
     assert date_promotion(old, NOON - DAY, written_at=NOON, now=NOON, skew=SKEW).superseded_at == NOON
 
 
+def test_the_last_verify_bounds_what_a_document_says_that_knows_no_promote() -> None:
+    old = staged(NOON - 2 * DAY, NOON - 2 * DAY, window=NOON - SECOND)
+    assert date_promotion(old, NOON - DAY, written_at=None, now=NOON, skew=SKEW).superseded_at == NOON
+
+
 def test_a_rollback_is_not_dated_by_when_its_old_token_was_derived() -> None:
     back = staged(NOON - 9 * DAY, NOON - SECOND, kind="rollback")
     assert date_promotion(back, NOON - 8 * DAY, written_at=NOON, now=NOON, skew=SKEW) == (NOON - SECOND, NOON)

@@ -132,10 +132,9 @@ class Engine:
                 return recorder.outcomes
             world = self._world(settings.account, recorder)
             for _ in range(_MOST_PASSES):
-                read = self._gatherer.credential(credential)
-                facts = seen_now(world, read)
+                facts = seen_now(world, self._gatherer.credential(credential))
                 if requested_at is not None:
-                    requested_at = self._not_from_the_future(recorder, facts, requested_at, anew=facts is not read)
+                    requested_at = self._not_from_the_future(recorder, facts, requested_at)
                 plan = plan_rotation(facts, self._clock.now(), requested_at=requested_at)
                 recorder.holds(plan.holds)
                 if not plan.steps:
@@ -145,23 +144,21 @@ class Engine:
                     break
         return recorder.outcomes
 
-    def _not_from_the_future(
-        self, recorder: Recorder, facts: CredentialFacts, requested_at: datetime, *, anew: bool
-    ) -> datetime:
-        """Return when a request was made: one that is dated ahead, or before what was dated anew, is made now."""
+    def _not_from_the_future(self, recorder: Recorder, facts: CredentialFacts, requested_at: datetime) -> datetime:
+        """Return when a request was made: one that is dated ahead is made now."""
         credential, ahead = facts.credential, requested_at - self._clock.now()
-        if ahead > credential.policy.max_clock_skew and not anew:
-            recorder.note(
-                credential.account,
-                credential.name,
-                Result.DONE,
-                Reason.FROM_THE_FUTURE,
-                f"A request to rotate credential {credential.name} (account {credential.account}) is dated "
-                f"{span(ahead)} ahead; it counts as made now. Correct the clock that is off.",
-                severity=Severity.WARNING,
-            )
-            anew = True
-        return self.request_time(credential.name) if anew else requested_at
+        if ahead <= credential.policy.max_clock_skew:
+            return requested_at
+        recorder.note(
+            credential.account,
+            credential.name,
+            Result.DONE,
+            Reason.FROM_THE_FUTURE,
+            f"A request to rotate credential {credential.name} (account {credential.account}) is dated {span(ahead)} "
+            f"ahead; it counts as made now. Correct the clock that is off.",
+            severity=Severity.WARNING,
+        )
+        return self.request_time(credential.name)
 
     def resume(self, name: str, *, order: Order | None = None) -> tuple[Outcome, ...]:
         """Lift pauses and forget failures of a credential, of an account's parked ones, or of all.

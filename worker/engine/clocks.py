@@ -49,16 +49,17 @@ def seen_now(world: World, facts: CredentialFacts) -> CredentialFacts:
     anew = date_anew(journal.journal, now=world.clock.now(), skew=tolerance)
     try:
         written = world.journals.write(facts.location, anew, cas=journal.version)
+    except ConflictError:
+        return facts  # whoever was first has told it; what is planned on these facts stops at the same journal
     except RotatorError as error:
-        _note(world, facts, Result.FAILED, f"{what.capitalize()} could not be dated anew: {error}", error)
+        sentence = f"Something in {what} is dated {span(ahead)} ahead and could not be dated anew: {error}"
+        _note(world, facts, Result.FAILED, sentence)
         return facts
-    _note(
-        world,
-        facts,
-        Result.DONE,
+    sentence = (
         f"Something in {what} was dated {span(ahead)} ahead, by a worker or a server whose clock was off. It counts as "
-        f"of now, when it was first seen. Find the machine and correct its clock.",
+        f"of now, when it was first seen. Find the machine and correct its clock."
     )
+    _note(world, facts, Result.DONE, sentence)
     return replace(facts, journal=written)
 
 
@@ -84,11 +85,6 @@ def _hold(facts: CredentialFacts, skews: Mapping[str, timedelta | None], what: s
     )
 
 
-def _note(
-    world: World, facts: CredentialFacts, result: Result, sentence: str, error: RotatorError | None = None
-) -> None:
-    severity = Severity.INFO if isinstance(error, ConflictError) else Severity.WARNING
-    credential = facts.credential
-    world.recorder.note(
-        credential.account, credential.name, result, Reason.FROM_THE_FUTURE, sentence, severity=severity
-    )
+def _note(world: World, facts: CredentialFacts, result: Result, sentence: str) -> None:
+    account, name = facts.credential.account, facts.credential.name
+    world.recorder.note(account, name, result, Reason.FROM_THE_FUTURE, sentence, severity=Severity.WARNING)

@@ -9,7 +9,7 @@ from tests.fakes.vault import Call
 from tests.harness import Crash, Harness
 from tests.scenes import ORDER, rotated_twice
 from worker.account_ledger import Suspicion
-from worker.errors import ExchangeUnavailableError, VaultUnavailableError
+from worker.errors import CasConflictError, ExchangeUnavailableError, VaultUnavailableError
 from worker.journal import Journal, open_intent
 from worker.models import Severity
 from worker.policy.steps import Outcome, Reason, Result
@@ -17,6 +17,7 @@ from worker.policy.steps import Outcome, Reason, Result
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 MONTH = 30 * DAY
 SKEW = timedelta(seconds=30)
+WARNING = Severity.WARNING
 
 
 @pytest.fixture
@@ -304,6 +305,21 @@ def test_what_is_dated_in_the_future_is_told_once_with_its_credential_and_by_how
     assert "30 d" in next(one.sentence for one in due.outcomes.seen if one.reason is Reason.FROM_THE_FUTURE)
 
 
+def test_a_worker_that_was_not_the_first_to_see_it_alarms_nobody(due: Harness) -> None:
+    from_the_future(due, opened)
+    due.vault.fail_next(CasConflictError("somebody else was first"), port="journals", method="write")
+    due.engine.rotate("mm")
+    assert Result.FAILED not in [one.result for one in due.outcomes.seen]
+
+
+def test_when_vault_does_not_take_the_new_date_that_is_told_with_its_credential(due: Harness) -> None:
+    from_the_future(due, opened)
+    due.vault.fail_next(VaultUnavailableError("sealed"), port="journals", method="write")
+    due.engine.rotate("mm")
+    failed = [one for one in due.outcomes.seen if one.result is Result.FAILED]
+    assert (told(failed), "credential mm (account main)" in failed[0].sentence) == ([("main", "mm", WARNING)], True)
+
+
 def test_a_token_that_a_worker_from_the_future_staged_is_promoted_and_due_a_period_later(due: Harness) -> None:
     due.exchange.fail_next("list_as", ExchangeUnavailableError("away"))
     due.engine.rotate("mm")
@@ -459,3 +475,20 @@ def test_an_outage_from_the_future_does_not_keep_tokens_from_being_quiet() -> No
     assert outage is not None
     assert outage.until is not None
     assert outage.until <= world.clock.now()
+
+
+@pytest.mark.parametrize("off_by", [MONTH, -MONTH, HOUR, -HOUR], ids=str)
+def test_a_worker_whose_clock_is_off_beside_one_that_is_right_neither_adds_nor_takes_a_token(
+    due: Harness, off_by: timedelta
+) -> None:
+    old = due.served()
+    other = due.new_engine(off_by=off_by)
+    for turn in range(60):
+        for engine in (other, due.engine) if turn % 2 else (due.engine, other):
+            engine.rotate("mm")
+            engine.revoke("main")
+            engine.flag("main")
+        due.use_served()
+        due.clock.advance(MINUTE)
+    assert due.live() == {old, due.served()}
+    assert len(due.exchange.issued) == 2
