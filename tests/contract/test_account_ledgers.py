@@ -18,6 +18,7 @@ from tests.fixtures.cutting_proxy import CuttingProxy, Fate, cutting_proxy
 from worker.account_ledger import (
     AccountLedger,
     Baseline,
+    Binding,
     Dangling,
     Flag,
     Missing,
@@ -140,6 +141,7 @@ def ledger_of(account: str, *, sequence: int = 7) -> AccountLedger:
         pauses=(Pause(since=NOW, by="ada", reason="audit"), Pause(credential="maker", since=NOW, by="b", reason="c")),
         freezes=(OrderedFreeze(since=NOW, until=NOW + timedelta(days=1), by="ada", reason="election"),),
         flags=(Flag(kind="overdue", credential="maker", since=NOW, sentence="Late.", evidence={"age": "15d"}),),
+        profile=Binding(since=NOW, partner_profile_id=7, profile_id=8, address="0xa", subject="did:privy:a"),
         known=("maker",),
     )
 

@@ -19,16 +19,19 @@ from worker.errors import (
     ClockSkewError,
     ExchangeRefusedError,
     ExchangeUnavailableError,
+    UnknownProfileError,
+    WrongProfileError,
 )
 from worker.exchange import ExchangeClient, HmacClient
 from worker.identity import StaticIdentity
-from worker.models import DerivedToken, RevokeResult
+from worker.models import DerivedToken, Profile, RevokeResult
 from worker.ports import Exchange
 
 pytestmark = pytest.mark.servers
 
 DEADLINE = timedelta(seconds=10)
 SKEW = timedelta(seconds=120)
+ANOTHER = Profile(partner_profile_id=4711)
 
 
 class World(Protocol):
@@ -149,6 +152,40 @@ def test_the_capabilities_say_what_the_profile_may_do(world: World) -> None:
     capabilities = world.port.get_capabilities()
     assert capabilities.token_management_enabled
     assert set(capabilities.allowed_scopes) == {"trading", "withdrawal"}
+
+
+def test_the_port_the_list_and_a_derive_name_one_profile(world: World) -> None:
+    profile, token = world.port.profile(), derive(world)
+    listed = world.port.list_tokens().profile
+    assert listed == profile
+    assert token.profile.confirms(profile)
+    assert (token.profile.profile_id is None, token.profile.address is None) == (False, False)
+
+
+def test_a_call_for_its_own_profile_is_carried_out(world: World) -> None:
+    profile = world.port.profile()
+    token = world.port.derive_token("bot/1", ("trading",), deadline=DEADLINE, profile=profile)
+    assert world.port.revoke_token(token.token_id, profile=profile) is RevokeResult.REVOKED
+
+
+def test_nothing_is_derived_for_another_profile(world: World) -> None:
+    with pytest.raises(WrongProfileError):
+        world.port.derive_token("bot/1", ("trading",), deadline=DEADLINE, profile=ANOTHER)
+    assert listed_labels(world) == []
+
+
+def test_nothing_is_revoked_for_another_profile(world: World) -> None:
+    token = derive(world)
+    with pytest.raises(WrongProfileError):
+        world.port.revoke_token(token.token_id, profile=ANOTHER)
+    assert listed_labels(world) == ["bot/1"]
+
+
+def test_nothing_is_revoked_for_a_profile_of_which_nothing_can_be_compared(world: World) -> None:
+    token = derive(world)
+    with pytest.raises(UnknownProfileError):
+        world.port.revoke_token(token.token_id, profile=Profile(profile_id=1001))
+    assert listed_labels(world) == ["bot/1"]
 
 
 def test_a_derived_token_is_listed_with_its_label_and_scopes(world: World) -> None:

@@ -19,7 +19,7 @@ from worker.app import RotatorApp
 from worker.cli import main
 from worker.clock import SystemClock
 from worker.journal import Journal
-from worker.models import ConsumersPath, PathLocation
+from worker.models import ConsumersPath, PathLocation, Profile
 from worker.tasks import ROTATE_CREDENTIAL
 from worker.vault import build_vault
 
@@ -147,3 +147,16 @@ def test_the_command_line_rotates_while_redis_is_down(
     result = CliRunner().invoke(main, ["rotate", "mm"], env=without_redis)
     assert result.exit_code == 0, result.output
     assert served(load_settings(environment).infrastructure, vault_layout, location).document is not None
+
+
+def test_the_command_line_binds_the_account_to_all_that_identifies_its_profile(
+    environment: dict[str, str], vault_layout: VaultLayout, restored_logging: None
+) -> None:
+    assert CliRunner().invoke(main, ["rotate", "mm"], env=environment).exit_code == 0
+    vault = build_vault(load_settings(environment).infrastructure, vault_layout, {}, SystemClock())
+    try:
+        binding = vault.accounts.read("main").ledger.profile
+    finally:
+        vault.close()
+    assert binding is not None
+    assert binding.profile == Profile(1001, 1001, f"0x{1001:040x}", "did:privy:main")

@@ -56,6 +56,7 @@ class IssuedToken:
     broken: bool = False
     answered: bool = True
     profile: Profile = MAIN_PROFILE
+    asked_by: Profile = MAIN_PROFILE
 
     @property
     def live(self) -> bool:
@@ -152,7 +153,9 @@ class FakeExchange:
             except RotatorError:
                 self._change(token.token_id, answered=False)
                 raise
-            return DerivedToken(token.token_id, token.secret, token.scopes, token.created_at, token.profile)
+            whose = Profile(profile_id=token.profile.profile_id, address=token.profile.address)
+            whose = whose.with_unknown_from(self._known())
+            return DerivedToken(token.token_id, token.secret, token.scopes, token.created_at, whose)
 
     def revoke_token(self, token_id: str, *, profile: Profile | None = None) -> RevokeResult:
         """Revoke a live token of the identity's profile; any other is gone already."""
@@ -161,7 +164,7 @@ class FakeExchange:
             self._require_profile(profile)
             self._require_management()
             token = self._tokens.get(token_id)
-            live = token is not None and token.live and token.profile == self.identity and token_id not in self._denied
+            live = token is not None and token.live and self._may_end(token)
             if live:
                 self._change(token_id, revoked_at=self._now())
             self._leave(FakeCall.REVOKE)
@@ -327,6 +330,7 @@ class FakeExchange:
             created_at=self._now(),
             hidden=self._hide_next > 0,
             profile=self.derives_for or self.identity,
+            asked_by=self.identity,
         )
         self._hide_next = max(0, self._hide_next - 1)
         self._tokens[token.token_id] = token
@@ -340,6 +344,9 @@ class FakeExchange:
         # The exchange writes milliseconds.
         now = self._clock.now() + self.skew
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+    def _may_end(self, token: IssuedToken) -> bool:
+        return self.identity in {token.profile, token.asked_by} and token.token_id not in self._denied
 
     def _known(self) -> Profile:
         return Profile(**{name: getattr(self.identity, name) for name in self.known_by})

@@ -310,7 +310,6 @@ def test_an_account_whose_list_was_believed_before_is_bound_by_a_believed_list_a
 def test_a_token_that_was_derived_for_another_profile_is_revoked_at_once(world: Harness) -> None:
     make_due(world)
     world.exchange.derives_for = OTHER_PROFILE
-    world.exchange.before_next("revoke", lambda: setattr(world.exchange, "identity", OTHER_PROFILE))
     world.engine.rotate("mm")
     assert world.exchange.issued[-1].token_id not in world.live()
 

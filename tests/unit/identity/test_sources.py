@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from tests.fakes.clock import FakeClock
 from worker.errors import IdentityUnavailableError
-from worker.identity import FileIdentity, IdentitySource, StaticIdentity
+from worker.identity import FileIdentity, IdentitySource, StaticIdentity, subject
 
 NOW = datetime(2026, 3, 30, 12, tzinfo=UTC)
 KEY = "k" * 32
@@ -189,3 +189,20 @@ def test_no_refusal_or_repr_shows_the_token(build: Build) -> None:
         source.token()
     shown = f"{caught.value!r} {caught.value.__cause__!r} {caught.value.__context__!r} {source!r} {vars(source)!r}"
     assert not [part for part in secret.split(".") if part in shown]
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        (token(), "desk"),
+        (token(sub="did:privy:abc"), "did:privy:abc"),
+        (token(sub=""), None),
+        (unsigned({"exp": 1}), None),
+        (unsigned({"sub": 7}), None),
+        (unsigned(["not", "claims"]), None),
+        ("not.a.jwt", None),
+        ("", None),
+    ],
+)
+def test_whose_a_token_says_that_it_is(text: str, expected: str | None) -> None:
+    assert subject(SecretStr(text)) == expected
