@@ -78,9 +78,11 @@ class Rotation:
         if step.reason is not Reason.COMPROMISED:
             # While the exchange does not answer, an attempt would only make an orphan and bring parking nearer.
             world.exchange.list_tokens()
+        # Counted from before the intent, as others count who may abandon it after `derive_deadline`.
+        give_up_at = world.clock.monotonic() + credential.policy.derive_deadline.total_seconds()
         opened = self._open_intent(step)
         step = self._named(step)
-        label, asked_at = step.label or "", world.clock.monotonic()
+        label = step.label or ""
         try:
             token = world.exchange.derive_token(
                 label,
@@ -97,8 +99,7 @@ class Rotation:
             if parked:
                 self._tell_parked(step)
             return False
-        give_up_at = asked_at + credential.policy.derive_deadline.total_seconds()
-        self._journal = stage_secret(world, self._location, opened, token, give_up_at=give_up_at)
+        self._journal = stage_secret(world, self._location, opened, token, label=label, give_up_at=give_up_at)
         self._staged_by_this_run = True
         step = replace(step, token_id=token.token_id)
         world.recorder.done(step, f"Derived {label} and staged its secret in the journal ({step.reason.value}).")

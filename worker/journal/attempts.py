@@ -76,6 +76,21 @@ def stage(journal: Journal, token: DerivedToken, *, now: datetime) -> Journal:
     return next_of(journal, intent=copy_of(intent, token=staged, windows=(VerifyWindow(opened_at=now),)))
 
 
+def is_unstaged(journal: Journal, token_id: str, label: str) -> bool:
+    """Whether a token that was derived with that label certainly never reached the journal, so that nobody serves it.
+
+    Its id is nowhere in it, and its attempt was given up without a token. A label of which the journal knows nothing
+    (it may have been restored), or whose attempt ended in any other way, proves nothing.
+    """
+    staged = journal.intent.token if journal.intent else None
+    if (staged is not None and staged.token_id == token_id) or journal.record_of(token_id) is not None:
+        return False
+    return any(
+        record.label == label and record.token_id is None and record.state is RecordState.ABANDONED
+        for record in journal.ledger
+    )
+
+
 def reopen_verify(journal: Journal, *, now: datetime) -> Journal:
     """Return the journal with one more verify window, for a verify that is repeated by a later run."""
     intent = open_intent_of(journal)
