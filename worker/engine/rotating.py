@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from structlog.contextvars import bind_contextvars, unbind_contextvars
 
+from worker.engine.departures import departure_of_staged
 from worker.engine.fencing import fence_path
 from worker.engine.staging import stage_secret
 from worker.engine.verification import Verification, verify_token
@@ -253,6 +254,8 @@ class Rotation:
         Return whether this very failure parks the credential.
         """
         world, seen, now, policy = self._world, self._seen(), self._world.clock.now(), self._credential.policy
+        intent = seen.journal.intent
+        departure = departure_of_staged(world, self._location, intent) if intent else None
         before = seen.journal.failures
         wait = longest_backoff(before.attempts + 1, policy) * world.jitter()
         if isinstance(error, TransientError) and error.retry_after is not None:
@@ -264,6 +267,7 @@ class Rotation:
             retry_at=now + wait,
             passing=isinstance(error, TransientError),
             lost=reason is Reason.DERIVE_LOST,
+            departure=departure,
         )
         self._journal = world.journals.write(self._location, abandoned, cas=seen.version)
         return not is_parked(before, policy) and is_parked(abandoned.failures, policy)

@@ -14,6 +14,7 @@ from worker.journal.attempts import (
     reopen_verify,
     stage,
 )
+from worker.journal.departures import note_departure
 from worker.journal.documents import (
     LIVE,
     Failures,
@@ -58,6 +59,7 @@ __all__ = [
     "is_unstaged",
     "mark_revoking",
     "new_journal",
+    "note_departure",
     "note_own_call",
     "open_intent",
     "open_rollback",

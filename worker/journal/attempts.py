@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from worker.errors import JournalFullError
+from worker.journal.departures import departed
 from worker.journal.documents import (
     LIVE,
     Failures,
@@ -15,7 +16,7 @@ from worker.journal.documents import (
     VerifyWindow,
 )
 from worker.journal.edits import closed, copy_of, next_of, not_allowed, open_intent_of
-from worker.models import DerivedToken
+from worker.models import Departure, DerivedToken
 
 JOURNAL_LIMIT_BYTES = 512 * 1024
 """Half of Vault's default 1 MiB entry size; an intent is refused beyond it."""
@@ -155,6 +156,7 @@ def abandon(
     retry_at: datetime | None = None,
     passing: bool = False,
     lost: bool = False,
+    departure: Departure | None = None,
 ) -> Journal:
     """Return the journal with the attempt given up and counted as a failure; its label stays watched.
 
@@ -165,6 +167,7 @@ def abandon(
         retry_at: before which no further attempt is made unless a person asks for one.
         passing: it ended because the exchange could not take it just then; that never parks.
         lost: so it ended, and its derive may have made a token all the same.
+        departure: its token was served after all, and left the path: it is no orphan but superseded.
     """
     intent, before = open_intent_of(journal), journal.failures
     failures = Failures(
@@ -177,7 +180,8 @@ def abandon(
     )
     if intent.kind == "rollback":
         # Nothing was derived: its token is the predecessor, which stays what it is, and a person sees the failure.
-        return next_of(journal, intent=None, ledger=_with_windows(journal.ledger, intent, now))
+        ledger = _with_windows(journal.ledger, intent, now)
+        return next_of(journal, intent=None, ledger=tuple(_departed(one, intent, departure) for one in ledger))
     record = TokenRecord(
         rotation_id=intent.rotation_id,
         label=intent.label,
@@ -187,7 +191,14 @@ def abandon(
         abandoned_at=now,
         windows=closed(intent.windows, now),
     )
-    return next_of(journal, intent=None, ledger=(*journal.ledger, record), failures=failures)
+    ledger = (*journal.ledger, _departed(record, intent, departure))
+    return next_of(journal, intent=None, ledger=ledger, failures=failures)
+
+
+def _departed(record: TokenRecord, intent: Intent, departure: Departure | None) -> TokenRecord:
+    if departure is None or intent.token is None or record.token_id != intent.token.token_id:
+        return record
+    return departed(record, departure, not_before=intent.token.staged_at)
 
 
 def _with_windows(ledger: tuple[TokenRecord, ...], intent: Intent, now: datetime) -> tuple[TokenRecord, ...]:
