@@ -22,13 +22,15 @@ ACCOUNT = "main"
 
 
 class HeldLeases:
-    """Leases in memory; `taken` names those that another worker holds."""
+    """Leases in memory; `taken` names those that another worker holds, `asked` has for how long each was asked."""
 
     def __init__(self) -> None:
         self.taken: set[str] = set()
+        self.asked: dict[str, timedelta] = {}
 
     @contextmanager
     def hold(self, name: str, ttl: timedelta) -> Iterator[bool]:
+        self.asked[name] = ttl
         yield name not in self.taken
 
 

@@ -159,6 +159,21 @@ class WriteReceipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Departure:
+    """When a consumers' path last held a token, by Vault's own `created_time` of its versions.
+
+    Attributes:
+        version: the newest one that held it, or that was deleted and may have.
+        served_at: when that version was written.
+        left_at: when the next one was written; None while `version` is the latest.
+    """
+
+    version: int
+    served_at: datetime
+    left_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class PathLocation:
     """Where a KV v2 secret lives."""
 

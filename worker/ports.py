@@ -15,6 +15,7 @@ from worker.journal import Journal, VersionedJournal
 from worker.models import (
     Capabilities,
     ConsumersPath,
+    Departure,
     DerivedToken,
     PathLocation,
     Profile,
@@ -145,6 +146,14 @@ class ConsumersStore(Protocol):
 
     def find(self, location: PathLocation, token_id: str) -> ServedDocument | None:
         """Return the newest version there that serves that token, or None. Raises TransientError, PermanentError."""
+        ...
+
+    def departure(self, location: PathLocation, token_id: str) -> Departure | None:
+        """Return when that token was last at the path and when it left; None when no version that is left held it.
+
+        Any version that names the token counts, whoever wrote it; one that was deleted and cannot be read may have. Of
+        versions that were destroyed or trimmed nothing is known. Raises TransientError or PermanentError.
+        """
         ...
 
     def destroy_secret(self, location: PathLocation, token_id: str) -> tuple[int, ...]:

@@ -193,7 +193,7 @@ class WorkerSubject:
     name = "worker"
     scenarios = tuple(Scenario)
     keeps_journal = True
-    lease_seconds = 3.3
+    lease_seconds = 7.3
     give_up_seconds = 45.0
 
     def __init__(self, *, stack: Stack, halt: Halt, vault: Vault) -> None:

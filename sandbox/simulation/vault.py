@@ -10,7 +10,7 @@ from sandbox.simulation.intervals import Intervals
 from worker.account_ledger import AccountLedger, VersionedLedger
 from worker.errors import AmbiguousWriteError, CasConflictError, VaultUnavailableError
 from worker.journal import Journal, VersionedJournal
-from worker.models import ConsumersPath, PathContent, PathLocation, ServedDocument, WriteReceipt
+from worker.models import ConsumersPath, Departure, PathContent, PathLocation, ServedDocument, WriteReceipt
 
 _EMPTY = ConsumersPath(0, None, PathContent.EMPTY)
 
@@ -70,6 +70,7 @@ class SimulatedConsumers:
         self.max_versions = VaultLayout().max_versions
         self.paths: dict[PathLocation, ConsumersPath] = {}
         self.older: dict[PathLocation, dict[int, ServedDocument]] = {}
+        self.written: dict[PathLocation, dict[int, datetime]] = {}
 
     def read(self, location: PathLocation) -> ConsumersPath:
         """Return the latest version there."""
@@ -108,6 +109,19 @@ class SimulatedConsumers:
         older = self.older.get(location, {})
         return next((older[one] for one in sorted(older, reverse=True) if older[one].token_id == token_id), None)
 
+    def departure(self, location: PathLocation, token_id: str) -> Departure | None:
+        """Return when that token was last at the path, and when it left."""
+        self._vault.arrive()
+        latest = self.peek(location)
+        versions = [(number, document.token_id) for number, document in self.older.get(location, {}).items()]
+        if latest.document is not None:
+            versions.append((latest.version, latest.document.token_id))
+        held = max((number for number, one in versions if one == token_id), default=None)
+        if held is None:
+            return None
+        written = self.written[location]
+        return Departure(held, served_at=written[held], left_at=written.get(held + 1))
+
     def destroy_secret(self, location: PathLocation, token_id: str) -> tuple[int, ...]:
         """Forget every older version that holds that token."""
         self._vault.arrive()
@@ -129,6 +143,7 @@ class SimulatedConsumers:
             while len(older) >= self.max_versions:
                 del older[min(older)]
         self.paths[location] = ConsumersPath(cas + 1, now, content, document)
+        self.written.setdefault(location, {})[cas + 1] = now
         if document is not None:
             self._told(location, document)
         self._vault.answer(location)

@@ -16,7 +16,7 @@ class Kind(StrEnum):
     """The blows. "For" a time: it lasts; the others are over at once, and what was killed comes back after a while."""
 
     WORKER_KILLED = "worker killed"
-    WORKER_STOPPED = "worker stopped"  # SIGSTOP, then SIGCONT: most often longer than its lease
+    WORKER_STOPPED = "worker stopped"  # SIGSTOP, then SIGCONT: most often longer than others wait for its derive
     WORKER_RESTARTED = "worker restarted"  # SIGTERM, with time to finish
     BEAT_KILLED = "beat killed"
     BEAT_STOPPED = "beat stopped"

@@ -41,7 +41,7 @@ def fault_rules(percent: float = FAULT_PERCENT) -> tuple[FaultRule, ...]:
 def config_text(scene: Scene) -> str:
     """Return the rotator's TOML: weeks pressed into half a minute, credentials dealt out to the accounts in turn.
 
-    `lastused_lag` covers the exchange's lag fault (5 s). `derive_deadline` is also how long a lease lasts; workers
+    `lastused_lag` covers the exchange's lag fault (5 s). Others leave an intent alone for `derive_deadline`; workers
     are stopped for longer than that. `park_after` is out of reach, because a parked credential waits for a person.
     """
     accounts = [f"desk-{number}" for number in range(1, scene.accounts + 1)]

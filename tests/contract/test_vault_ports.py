@@ -20,7 +20,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.vault import FakeVault
 from worker.errors import CasConflictError, RotatorError, VaultDocumentError
 from worker.journal import Journal, RecordState, TokenRecord, new_journal, open_intent, stage
-from worker.models import ConsumersPath, DerivedToken, PathContent, PathLocation, ServedDocument
+from worker.models import ConsumersPath, Departure, DerivedToken, PathContent, PathLocation, ServedDocument
 from worker.ports import ConsumersStore, JournalStore
 from worker.vault.consumers import VaultConsumers
 from worker.vault.factory import build_vault
@@ -458,6 +458,79 @@ def write_id_of(version: KvVersion | None) -> object:
     assert version is not None
     assert version.data is not None
     return version.data.get("write_id")
+
+
+# --- when a token left its path -------------------------------------------------------------------------------------
+
+
+def written_at(vault: Subject, location: PathLocation, version: int) -> datetime:
+    found = vault.kv.read(location, version=version)
+    assert found is not None
+    return found.created_time
+
+
+def test_a_token_that_is_served_has_not_left(vault: Subject, location: PathLocation) -> None:
+    vault.consumers.write(location, document("token-1"), cas=0)
+    vault.consumers.write(location, document("token-1"), cas=1)
+
+    at = written_at(vault, location, 2)
+    assert vault.consumers.departure(location, "token-1") == Departure(2, served_at=at, left_at=None)
+
+
+def test_a_token_left_when_the_next_version_was_written(vault: Subject, location: PathLocation) -> None:
+    for number, token_id in enumerate(("old", "old", "new", "newer")):
+        vault.consumers.write(location, document(token_id), cas=number)
+
+    assert vault.consumers.departure(location, "old") == Departure(
+        2, served_at=written_at(vault, location, 2), left_at=written_at(vault, location, 3)
+    )
+
+
+def test_a_token_that_a_person_put_back_left_when_that_was_put_right(vault: Subject, location: PathLocation) -> None:
+    vault.consumers.write(location, document("old"), cas=0)
+    vault.consumers.write(location, document("new"), cas=1)
+    vault.put(location, {"key": "old"})
+    vault.consumers.write(location, document("new"), cas=3)
+
+    found = vault.consumers.departure(location, "old")
+    assert found is not None
+    assert (found.version, found.left_at) == (3, written_at(vault, location, 4))
+
+
+def test_a_token_that_was_never_there_did_not_leave(vault: Subject, location: PathLocation) -> None:
+    vault.consumers.write(location, document("token-1"), cas=0)
+    vault.consumers.write_tombstone(location, cas=1)
+
+    assert vault.consumers.departure(location, "token-2") is None
+
+
+def test_nothing_left_a_path_that_was_never_written(vault: Subject, location: PathLocation) -> None:
+    assert vault.consumers.departure(location, "token-1") is None
+
+
+def test_a_version_that_a_person_deleted_may_have_held_any_token(vault: Subject, location: PathLocation) -> None:
+    vault.consumers.write(location, document("token-1"), cas=0)
+    vault.delete_latest(location)
+    vault.consumers.write(location, document("token-2"), cas=1)
+
+    found = vault.consumers.departure(location, "token-3")
+    assert found is not None
+    assert (found.version, found.left_at) == (1, written_at(vault, location, 2))
+
+
+def test_of_a_version_that_was_destroyed_nothing_is_known(vault: Subject, location: PathLocation) -> None:
+    vault.consumers.write(location, document("old"), cas=0)
+    vault.consumers.write(location, document("new"), cas=1)
+    vault.destroy(location, 1)
+
+    assert vault.consumers.departure(location, "old") is None
+
+
+def test_of_a_version_that_was_trimmed_nothing_is_known(vault: Subject, location: PathLocation) -> None:
+    for number in range(8):
+        vault.consumers.write(location, document(f"token-{number}"), cas=number)
+
+    assert vault.consumers.departure(location, "token-0") is None
 
 
 # --- destroying secrets ---------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from config.schema import FieldNames, VaultLayout
 from worker.account_ledger import AccountLedger, VersionedLedger
 from worker.errors import AmbiguousWriteError, CasConflictError
 from worker.journal import Journal, VersionedJournal
-from worker.models import ConsumersPath, PathLocation, ServedDocument, WriteReceipt
+from worker.models import ConsumersPath, Departure, PathLocation, ServedDocument, WriteReceipt
 from worker.ports import Clock
 from worker.vault.account_ledgers import VaultAccountLedgers
 from worker.vault.consumers import VaultConsumers
@@ -255,6 +255,10 @@ class _Consumers:
     def find(self, location: PathLocation, token_id: str) -> ServedDocument | None:
         with self._vault.call("consumers", "find", location):
             return self._store.find(location, token_id)
+
+    def departure(self, location: PathLocation, token_id: str) -> Departure | None:
+        with self._vault.call("consumers", "departure", location):
+            return self._store.departure(location, token_id)
 
     def destroy_secret(self, location: PathLocation, token_id: str) -> tuple[int, ...]:
         with self._vault.call("consumers", "destroy_secret", location):

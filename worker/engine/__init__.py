@@ -22,6 +22,7 @@ from worker.engine.rotating import Rotation
 from worker.engine.world import Recorder, World
 from worker.errors import RotatorError
 from worker.models import PathLocation, Severity
+from worker.policy.deadlines import longest_run
 from worker.policy.facts import CredentialFacts
 from worker.policy.observation import observed
 from worker.policy.plan import plan_flags, plan_revocations, plan_rotation
@@ -120,7 +121,7 @@ class Engine:
             requested_at = self.request_time(credential)
         settings = self._gatherer.settings_of(credential)
         recorder = Recorder(self._outcomes, self._clock, order)
-        with self._leases.hold(f"rotate:{credential}", settings.policy.derive_deadline) as held:
+        with self._leases.hold(f"rotate:{credential}", longest_run(settings.policy)) as held:
             if not held:
                 recorder.note(
                     settings.account,

@@ -8,11 +8,12 @@ from structlog.contextvars import bound_contextvars
 from worker.engine.profiles import list_of, require_profile
 from worker.engine.world import World
 from worker.errors import AmbiguousError, ConflictError, RotatorError, WrongProfileError
-from worker.journal import Journal, VersionedJournal, end_record, mark_revoking
+from worker.journal import Journal, VersionedJournal, end_record, mark_revoking, note_departure
 from worker.models import ConsumersPath, PathContent, RevokeResult, Severity
+from worker.policy.departures import why_held
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.revocation import may_end
-from worker.policy.steps import Action, Step
+from worker.policy.steps import ORDERED, Action, Reason, Step
 
 _STILL_LISTED = (
     "The exchange answered 404 for {label}, but its list still has that token, so it may be alive; the revocation "
@@ -31,18 +32,21 @@ def revoke_account(world: World, facts: AccountFacts, steps: Sequence[Step]) -> 
 
 
 def revoke_credential(world: World, facts: CredentialFacts, steps: Sequence[Step]) -> None:
-    """Carry out the steps of one credential, as `revoke_account` does."""
+    """Carry out the steps of one credential that a person ordered: no grace stands in their way."""
     if facts.journal is not None:
-        _Revocations(world, facts, facts.journal).run(steps)
+        _Revocations(world, facts, facts.journal, ordered=True).run(steps)
 
 
 class _Revocations:
     """One credential's revocations, each decided on the journal version that this run last saw."""
 
-    def __init__(self, world: World, facts: CredentialFacts, journal: VersionedJournal) -> None:
+    def __init__(
+        self, world: World, facts: CredentialFacts, journal: VersionedJournal, *, ordered: bool = False
+    ) -> None:
         self._world = world
         self._facts = facts
         self._journal = journal
+        self._ordered = ordered
 
     def run(self, steps: Sequence[Step]) -> None:
         for step in steps:
@@ -73,6 +77,9 @@ class _Revocations:
     def _revoke(self, step: Step) -> None:
         world, token_id = self._world, step.token_id or ""
         profile = require_profile(world, step.account, self._facts.state)
+        ordered = self._ordered or step.reason.value in ORDERED
+        if not ordered and self._is_held_by_its_path(step):
+            return
         marked = mark_revoking(
             self._journal.journal,
             token_id=token_id,
@@ -82,6 +89,8 @@ class _Revocations:
             last_used_by_others=step.last_used_by_others,
         )
         self._write(marked)
+        if not ordered and self._is_served_again(step):
+            return
         answer = world.exchange.revoke_token(token_id, profile=profile)
         if answer is RevokeResult.ALREADY_GONE and list_of(world, step.account, profile).by_id(token_id) is not None:
             world.recorder.stopped(step, step.reason, _STILL_LISTED.format(label=step.label), Severity.WARNING)
@@ -102,6 +111,36 @@ class _Revocations:
             severity=step.severity,
             evidence={"answer": answer.value, "rule": step.sentence},
         )
+
+    def _is_held_by_its_path(self, step: Step) -> bool:
+        """Whether the path's versions say that services may hold the token; from when on is noted in the journal."""
+        world, token_id, label = self._world, step.token_id or "", step.label or ""
+        departure = world.consumers.departure(self._facts.location, token_id)
+        sentence = why_held(departure, label, self._facts.credential.policy, world.clock.now())
+        if departure is None or sentence is None:
+            return False
+        if departure.left_at is None:
+            world.recorder.stopped(step, Reason.STILL_USED, sentence, Severity.WARNING)
+            return True
+        noted = note_departure(self._journal.journal, departure, token_id=token_id, label=label)
+        if noted != self._journal.journal:
+            self._write(noted)
+        world.recorder.stopped(step, Reason.IN_GRACE, sentence, Severity.INFO)
+        return True
+
+    def _is_served_again(self, step: Step) -> bool:
+        """Whether somebody put the token back since the decision: then it is not deleted this time."""
+        path = self._world.consumers.read(self._facts.location)
+        if path.document is None or path.document.token_id != step.token_id:
+            return False
+        self._world.recorder.stopped(
+            step,
+            Reason.STILL_USED,
+            f"{step.label} was marked for revocation, and version {path.version} of {self._facts.location} serves it "
+            f"again: somebody put it back. It is not revoked while that is so; the next sweep says what to do.",
+            Severity.WARNING,
+        )
+        return True
 
     def _try_to_destroy(self, step: Step) -> tuple[int, ...] | None:
         """Destroy what still holds the secret; None when something still does, so that a later sweep does it."""

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from structlog.contextvars import bind_contextvars, unbind_contextvars
 
+from worker.engine.departures import departure_of_staged
 from worker.engine.fencing import fence_path
 from worker.engine.minting import why_not_mint
 from worker.engine.profiles import remember_profile, require_profile
@@ -102,9 +103,11 @@ class Rotation:
         if hold is not None:
             world.recorder.holds([hold])
             return False
+        # Counted from before the intent, as others count who may abandon it after `derive_deadline`.
+        give_up_at = world.clock.monotonic() + credential.policy.derive_deadline.total_seconds()
         opened = self._open_intent(step)
         step = self._named(step)
-        label, asked_at = step.label or "", world.clock.monotonic()
+        label = step.label or ""
         try:
             token = world.exchange.derive_token(
                 label,
@@ -127,8 +130,7 @@ class Rotation:
         if profile.contradicts(token.profile):
             self._end_strange(step, token, profile)
             return False
-        give_up_at = asked_at + credential.policy.derive_deadline.total_seconds()
-        self._journal = stage_secret(world, self._location, opened, token, give_up_at=give_up_at)
+        self._journal = stage_secret(world, self._location, opened, token, label=label, give_up_at=give_up_at)
         self._staged_by_this_run = True
         remember_profile(world, credential.account, token.profile)
         step = replace(step, token_id=token.token_id)
@@ -315,6 +317,8 @@ class Rotation:
         Return whether this very failure parks the credential.
         """
         world, seen, now, policy = self._world, self._seen(), self._world.clock.now(), self._credential.policy
+        intent = seen.journal.intent
+        departure = departure_of_staged(world, self._location, intent) if intent else None
         before = seen.journal.failures
         wait = longest_backoff(before.attempts + 1, policy) * world.jitter()
         if isinstance(error, TransientError) and error.retry_after is not None:
@@ -326,6 +330,7 @@ class Rotation:
             retry_at=now + wait,
             passing=isinstance(error, TransientError),
             lost=reason is Reason.DERIVE_LOST,
+            departure=departure,
         )
         self._journal = world.journals.write(self._location, abandoned, cas=seen.version)
         return not is_parked(before, policy) and is_parked(abandoned.failures, policy)

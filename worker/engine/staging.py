@@ -2,7 +2,7 @@
 
 from worker.engine.world import World
 from worker.errors import AmbiguousError, CasConflictError, RotatorError, TransientError
-from worker.journal import VersionedJournal, stage
+from worker.journal import Journal, VersionedJournal, is_unstaged, stage
 from worker.models import DerivedToken, PathLocation
 
 _PAUSES = (0.2, 0.5, 1.0, 2.0, 3.0)
@@ -10,7 +10,13 @@ _PAUSES = (0.2, 0.5, 1.0, 2.0, 3.0)
 
 
 def stage_secret(
-    world: World, location: PathLocation, opened: VersionedJournal, token: DerivedToken, *, give_up_at: float
+    world: World,
+    location: PathLocation,
+    opened: VersionedJournal,
+    token: DerivedToken,
+    *,
+    label: str,
+    give_up_at: float,
 ) -> VersionedJournal:
     """Return the journal that holds the secret.
 
@@ -18,10 +24,19 @@ def stage_secret(
     copy of the secret is in this process; after that the attempt is lost, and its label is hunted for like that of
     any lost derive.
 
+    Args:
+        world: the account's ports.
+        location: the consumers' path that the journal belongs to.
+        opened: the journal with the intent, as it was written.
+        token: what the derive answered.
+        label: with which it was asked for.
+        give_up_at: see above; before anybody may abandon the attempt.
+
     Raises:
-        CasConflictError: somebody abandoned the attempt first. The token, whose id never reached the journal, has been
-            revoked here (and is found by its label should that have failed).
-        RotatorError: Vault did not take it in time.
+        CasConflictError: somebody was faster. When they abandoned the attempt, the token, whose id never reached the
+            journal and which no version of the path holds, has been revoked here (and is found by its label should
+            that have failed). In any other case it is left as the journal says.
+        RotatorError: Vault did not take it in time, or could not be read again.
     """
     tries = 0
     while True:
@@ -32,12 +47,14 @@ def stage_secret(
             landed = world.journals.read(location)
             if landed is not None and _holds(landed, token):
                 return landed
-            _revoke_unstaged(world, token)
+            if landed is not None:
+                _revoke_unstaged(world, location, landed.journal, token, label=label)
             raise
         except (TransientError, AmbiguousError):
-            if world.clock.monotonic() >= give_up_at:
+            pause = _PAUSES[min(tries, len(_PAUSES) - 1)]
+            if world.clock.monotonic() + pause >= give_up_at:
                 raise
-            world.clock.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
+            world.clock.sleep(pause)
             tries += 1
 
 
@@ -46,8 +63,13 @@ def _holds(journal: VersionedJournal, token: DerivedToken) -> bool:
     return intent is not None and intent.token is not None and intent.token.token_id == token.token_id
 
 
-def _revoke_unstaged(world: World, token: DerivedToken) -> None:
+def _revoke_unstaged(
+    world: World, location: PathLocation, journal: Journal, token: DerivedToken, *, label: str
+) -> None:
+    if not is_unstaged(journal, token.token_id, label):
+        return
     try:
-        world.exchange.revoke_token(token.token_id, profile=token.profile)
+        if world.consumers.departure(location, token.token_id) is None:
+            world.exchange.revoke_token(token.token_id, profile=token.profile)
     except RotatorError:
         return  # its label is in the ledger: the next sweep that sees it revokes it

@@ -9,11 +9,13 @@ from worker.journal.attempts import (
     KEPT_ENDED_RECORDS,
     abandon,
     close,
+    is_unstaged,
     open_intent,
     reopen_verify,
     stage,
 )
 from worker.journal.dating import LONGEST_OWN_CALL, Promotion, ahead_by, date_anew, date_promotion
+from worker.journal.departures import note_departure
 from worker.journal.documents import (
     LIVE,
     Failures,
@@ -60,8 +62,10 @@ __all__ = [
     "drop_intent",
     "end_record",
     "forget_failures",
+    "is_unstaged",
     "mark_revoking",
     "new_journal",
+    "note_departure",
     "note_own_call",
     "open_intent",
     "open_rollback",

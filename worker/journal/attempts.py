@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from worker.errors import JournalFullError
+from worker.journal.departures import departed
 from worker.journal.documents import (
     LIVE,
     Failures,
@@ -15,7 +16,7 @@ from worker.journal.documents import (
     VerifyWindow,
 )
 from worker.journal.edits import closed, copy_of, next_of, not_allowed, open_intent_of
-from worker.models import DerivedToken
+from worker.models import Departure, DerivedToken
 
 JOURNAL_LIMIT_BYTES = 512 * 1024
 """Half of Vault's default 1 MiB entry size; an intent is refused beyond it."""
@@ -74,6 +75,21 @@ def stage(journal: Journal, token: DerivedToken, *, now: datetime) -> Journal:
         staged_at=now,
     )
     return next_of(journal, intent=copy_of(intent, token=staged, windows=(VerifyWindow(opened_at=now),)))
+
+
+def is_unstaged(journal: Journal, token_id: str, label: str) -> bool:
+    """Whether a token that was derived with that label certainly never reached the journal, so that nobody serves it.
+
+    Its id is nowhere in it, and its attempt was given up without a token. A label of which the journal knows nothing
+    (it may have been restored), or whose attempt ended in any other way, proves nothing.
+    """
+    staged = journal.intent.token if journal.intent else None
+    if (staged is not None and staged.token_id == token_id) or journal.record_of(token_id) is not None:
+        return False
+    return any(
+        record.label == label and record.token_id is None and record.state is RecordState.ABANDONED
+        for record in journal.ledger
+    )
 
 
 def reopen_verify(journal: Journal, *, now: datetime) -> Journal:
@@ -148,6 +164,7 @@ def abandon(
     retry_at: datetime | None = None,
     passing: bool = False,
     lost: bool = False,
+    departure: Departure | None = None,
 ) -> Journal:
     """Return the journal with the attempt given up and counted as a failure; its label stays watched.
 
@@ -158,6 +175,7 @@ def abandon(
         retry_at: before which no further attempt is made unless a person asks for one.
         passing: it ended because the exchange could not take it just then; that never parks.
         lost: so it ended, and its derive may have made a token all the same.
+        departure: its token was served after all, and left the path: it is no orphan but superseded.
     """
     intent, before = open_intent_of(journal), journal.failures
     failures = Failures(
@@ -170,7 +188,8 @@ def abandon(
     )
     if intent.kind == "rollback":
         # Nothing was derived: its token is the predecessor, which stays what it is, and a person sees the failure.
-        return next_of(journal, intent=None, ledger=_with_windows(journal.ledger, intent, now))
+        ledger = _with_windows(journal.ledger, intent, now)
+        return next_of(journal, intent=None, ledger=tuple(_departed(one, intent, departure) for one in ledger))
     record = TokenRecord(
         rotation_id=intent.rotation_id,
         label=intent.label,
@@ -180,7 +199,14 @@ def abandon(
         abandoned_at=now,
         windows=closed(intent.windows, now),
     )
-    return next_of(journal, intent=None, ledger=(*journal.ledger, record), failures=failures)
+    ledger = (*journal.ledger, _departed(record, intent, departure))
+    return next_of(journal, intent=None, ledger=ledger, failures=failures)
+
+
+def _departed(record: TokenRecord, intent: Intent, departure: Departure | None) -> TokenRecord:
+    if departure is None or intent.token is None or record.token_id != intent.token.token_id:
+        return record
+    return departed(record, departure, not_before=intent.token.staged_at)
 
 
 def _with_windows(ledger: tuple[TokenRecord, ...], intent: Intent, now: datetime) -> tuple[TokenRecord, ...]:

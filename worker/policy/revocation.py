@@ -142,6 +142,13 @@ def _of_record(
             return _step(facts, Action.DESTROY, Reason.SECRET_LEFT, sentence, record, None)
         case RecordState.REVOKING if record.revoking_reason in ORDERED:
             return None  # planned already, whatever else holds
+        case RecordState.REVOKING if (
+            record.superseded_at and now - record.superseded_at < facts.credential.policy.grace
+        ):
+            sentence = (
+                f"{record.label} is marked, but somebody put it back at its path meanwhile; it has its grace anew."
+            )
+            return _hold(facts, Reason.IN_GRACE, sentence, record=record)
         case RecordState.REVOKING:
             sentence = f"The revocation of {record.label} was begun but the exchange's answer is not in the ledger."
             return _step(facts, Action.REVOKE, Reason.REVOKE_UNFINISHED, sentence, record, listed)

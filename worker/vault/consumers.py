@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from config.schema import FieldNames
 from worker.errors import CasConflictError
-from worker.models import ConsumersPath, PathContent, PathLocation, ServedDocument, WriteReceipt
+from worker.models import ConsumersPath, Departure, PathContent, PathLocation, ServedDocument, WriteReceipt
 from worker.vault.documents import (
     WRITE_ID,
     check_field_names,
@@ -15,7 +15,7 @@ from worker.vault.documents import (
     served_data,
     tombstone_data,
 )
-from worker.vault.kv import Kv
+from worker.vault.kv import Kv, KvVersion
 
 
 class VaultConsumers:
@@ -78,6 +78,22 @@ class VaultConsumers:
                 return document
         return None
 
+    def departure(self, location: PathLocation, token_id: str) -> Departure | None:
+        """Return when that token was last there and when it left; see `worker.ports.ConsumersStore.departure`."""
+        later = self._kv.read(location)
+        if later is None:
+            return None
+        if _may_hold(later, token_id):
+            return Departure(later.version, served_at=later.created_time, left_at=None)
+        for number in reversed(self._kv.older_versions(location)):
+            version = self._kv.read(location, version=number)
+            if version is None:
+                continue  # trimmed meanwhile
+            if _may_hold(version, token_id):
+                return Departure(version.version, served_at=version.created_time, left_at=later.created_time)
+            later = version
+        return None
+
     def destroy_secret(self, location: PathLocation, token_id: str) -> tuple[int, ...]:
         """Destroy every version but the latest that holds that token; return the version numbers destroyed.
 
@@ -97,3 +113,7 @@ class VaultConsumers:
 
     def _fields_at(self, location: PathLocation) -> FieldNames:
         return self._fields.get(location, FieldNames())
+
+
+def _may_hold(version: KvVersion, token_id: str) -> bool:
+    return version.data is None or holds_token(version.data, token_id)
