@@ -1,6 +1,7 @@
 """What the worker writes to Vault and how it reads it back: pure translations between documents and facts."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, TypeVar
@@ -15,6 +16,9 @@ from worker.models import PathContent, PathLocation, ServedDocument
 
 WRITE_ID: Final = "write_id"
 """The field that names one attempt to write; the only proof that an attempt landed."""
+
+_OUR_WRITE_ID: Final = re.compile(r"[0-9a-f]{32}")
+"""A random UUID in hex, as `worker.vault.kv` makes them."""
 
 _TOMBSTONE: Final = "tombstone"
 _JOURNAL: Final = "journal"
@@ -52,7 +56,7 @@ class _Served(BaseModel):
     promoted_at: _Moment
     rotation_id: _Text
     sequence: int = Field(ge=0, lt=2**53)
-    write_id: str = Field(min_length=1)
+    write_id: str
 
 
 class _Bare(BaseModel):
@@ -101,8 +105,8 @@ def tombstone_data() -> dict[str, Any]:
 def parse_served(data: Mapping[str, Any] | None, fields: FieldNames) -> tuple[PathContent, ServedDocument | None]:
     """Return what a version's data is, with the document when services can use it.
 
-    One without our write id was put there by people: its two fields alone count, its label and rotation id are empty
-    and its sequence is 0, so that it can be adopted and is never mistaken for ours.
+    One without a write id of our form was put there by people: its two fields alone count, its label and rotation id
+    are empty and its sequence is 0, so that it can be adopted and is never mistaken for ours.
 
     Args:
         data: None for a deleted or destroyed version.
@@ -110,14 +114,15 @@ def parse_served(data: Mapping[str, Any] | None, fields: FieldNames) -> tuple[Pa
     """
     if data is None:
         return PathContent.FOREIGN, None
-    if data.get(_TOMBSTONE) is True and isinstance(data.get(WRITE_ID), str):
+    ours = _is_write_id(data.get(WRITE_ID))
+    if data.get(_TOMBSTONE) is True and ours:
         return PathContent.TOMBSTONE, None
     renamed = {
         **{name: value for name, value in data.items() if name in _OTHER_FIELDS},
         "token_id": data.get(fields.token_id),
         "secret": data.get(fields.secret),
     }
-    if WRITE_ID not in data:
+    if not ours:
         return _parse_bare(renamed)
     try:
         served = _Served.model_validate(renamed)
@@ -135,6 +140,10 @@ def parse_served(data: Mapping[str, Any] | None, fields: FieldNames) -> tuple[Pa
         rotation_id=served.rotation_id,
         sequence=served.sequence,
     )
+
+
+def _is_write_id(value: object) -> bool:
+    return isinstance(value, str) and _OUR_WRITE_ID.fullmatch(value) is not None
 
 
 def _parse_bare(renamed: Mapping[str, Any]) -> tuple[PathContent, ServedDocument | None]:
