@@ -15,6 +15,7 @@ from config.durations import Duration, DurationOrZero
 
 PRODUCTION_API_URL = "https://api.limitless.exchange"
 MAX_LABEL_LENGTH = 128
+ROTATION_ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 ROTATION_ID_LENGTH = 20
 """Characters of base 32 (`a-z2-7`): 100 random bits, more than the 80 that keep a label unique for good."""
 

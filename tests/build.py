@@ -88,6 +88,18 @@ def served(number: int, *, version: int = 5, sequence: int = 39) -> ConsumersPat
     return ConsumersPath(version, ago(days=1), PathContent.DOCUMENT, document)
 
 
+AHEAD_ID = "newer" * 4
+"""A rotation id of the form that real ones have, which no journal here knows."""
+
+
+def ahead(number: int, *, sequence: int = 90, version: int = 5) -> ConsumersPath:
+    """Return a path that serves that token by a rotation which the journal does not know: it was restored, or lost."""
+    at_path = served(number, version=version, sequence=sequence)
+    assert at_path.document is not None
+    document = replace(at_path.document, label=f"mm/{AHEAD_ID}", rotation_id=AHEAD_ID)
+    return replace(at_path, document=document)
+
+
 def path(content: PathContent, version: int = 0) -> ConsumersPath:
     return ConsumersPath(version, None, content)
 

@@ -21,6 +21,11 @@ from worker.snapshot import Gatherer
 ACCOUNT = "main"
 
 
+def rotation_id(number: int) -> str:
+    """Return the rotation id of that number: of the form that real ones have."""
+    return f"id{number:018}".translate(str.maketrans("0123456789", "abcdefghij"))
+
+
 class HeldLeases:
     """Leases in memory; `taken` names those that another worker holds, `asked` has for how long each was asked."""
 
@@ -138,7 +143,7 @@ class Harness:
             leases=self.leases,
             outcomes=self.outcomes,
             clock=clock,
-            new_rotation_id=lambda: f"id{next(self._ids):04}",
+            new_rotation_id=lambda: rotation_id(next(self._ids)),
             stopping=lambda: self.stopping,
             jitter=lambda: 1.0,
         )

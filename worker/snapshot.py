@@ -10,16 +10,14 @@ from dataclasses import replace
 
 from config.schema import Credential, Settings
 from worker.errors import RotatorError, UnknownNameError
-from worker.models import PathLocation, TokenList
-from worker.policy.facts import AccountFacts, AccountState, CredentialFacts
+from worker.models import ConsumersPath, PathLocation, TokenList
+from worker.policy.copies import Candidate, candidates
+from worker.policy.facts import AccountFacts, AccountState, Copy, CredentialFacts
 from worker.policy.profile import without_strange_list
-from worker.policy.safety import ANOTHER_HAND, hands_off
-from worker.policy.steps import Reason
+from worker.policy.safety import AT_THE_PATH, hands_off
 from worker.ports import AccountLedgers, Clock, ConsumersStore, Exchange, JournalStore
 
 _MOST_READS = 2
-_MAY_BE_TORN = ANOTHER_HAND | {Reason.JOURNAL_BEHIND}
-"""What a journal and a path look like, too, when somebody rotated or retired the credential between the two reads."""
 
 
 class Gatherer:
@@ -79,6 +77,7 @@ class Gatherer:
             vault_time = None
         vault_read_at = self._clock.now()
         state, state_error = self._state(name)
+        credentials = tuple(self._read(one, state, state_error) for one in self._settings.credentials_of(name))
         facts = AccountFacts(
             settings=self._settings.account(name),
             tokens=tokens,
@@ -86,7 +85,8 @@ class Gatherer:
             listed_at=listed_at,
             vault_time=vault_time,
             vault_read_at=vault_read_at,
-            credentials=tuple(self._read(one, state, state_error) for one in self._settings.credentials_of(name)),
+            credentials=credentials,
+            copies=tuple(self._compared(one) for one in candidates(credentials, tokens)),
             state=state,
             state_error=state_error,
         )
@@ -105,10 +105,30 @@ class Gatherer:
         facts = CredentialFacts(credential, None, None, state=state)
         try:
             for _ in range(_MOST_READS):
-                facts = replace(facts, journal=self._journals.read(location), path=self._consumers.read(location))
+                facts = replace(facts, journal=self._journals.read(location))
+                facts = replace(facts, path=self._consumers.read(location))
                 hold = hands_off(facts)
-                if hold is None or hold.reason not in _MAY_BE_TORN:
-                    break
+                if hold is None or hold.reason not in AT_THE_PATH:
+                    break  # else somebody may have rotated or retired the credential between the two reads
         except RotatorError as error:
-            return CredentialFacts(credential, None, None, unreadable=str(error))
+            path = self._path_alone(location) if facts.journal is None else None
+            return CredentialFacts(credential, None, path, unreadable=str(error))
         return facts
+
+    def _path_alone(self, location: PathLocation) -> ConsumersPath | None:
+        # What it serves matters to other credentials, too: without it they would have to wait.
+        try:
+            return self._consumers.read(location)
+        except RotatorError:
+            return None
+
+    def _compared(self, candidate: Candidate) -> Copy:
+        token_id, owner, reader = candidate
+        copy = Copy(token_id, owner.credential.name, reader.credential.name, works=None)
+        try:
+            ours = self._consumers.find(owner.location, token_id)
+        except RotatorError:
+            return copy
+        if ours is None or reader.path is None or reader.path.document is None:
+            return replace(copy, lost=ours is None)
+        return replace(copy, works=ours.secret == reader.path.document.secret)

@@ -28,6 +28,9 @@ from worker.policy.due import judge_due
 from worker.policy.steps import Outcome, Reason, Result
 from worker.snapshot import Gatherer
 
+_LETTERS = str.maketrans("0123456789", "abcdefghij")
+"""Rotation ids have no 0, 1, 8 or 9."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
@@ -209,7 +212,7 @@ class Simulation:
             leases=_FreeLeases(),
             outcomes=self.audit,
             clock=self.clock,
-            new_rotation_id=lambda: f"id{next(ids):06}",
+            new_rotation_id=lambda: f"id{next(ids):018}".translate(_LETTERS),
             jitter=random.random,
         )
 

@@ -193,7 +193,7 @@ def revoke(runtime: Runtime, name: str, why: str, *, all_tokens: bool, yes: bool
         yes=yes,
         warning=(
             f"Every token of {name} is revoked, the one that services use included: they are rejected until a new one "
-            f"is issued. The next sweep does that, unless another hand changed the path; to prevent it: rotator pause "
+            f"is issued. The next sweep does that, unless somebody else changed the path; to prevent it: rotator pause "
             f"{name}"
         ),
     )

@@ -9,8 +9,9 @@ import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from config.schema import ROTATION_ID_LENGTH, Settings
+from config.schema import ROTATION_ID_ALPHABET, ROTATION_ID_LENGTH, Settings
 from worker.engine.clocks import seen_now
+from worker.engine.copies import prove_copies
 from worker.engine.edits import Edits, carry_out_edits, plan_edits
 from worker.engine.flagging import flag_account
 from worker.engine.observing import observe_account, probe_account
@@ -33,14 +34,13 @@ from worker.snapshot import Gatherer
 
 __all__ = ["Engine", "random_rotation_id"]
 
-_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _MOST_PASSES = 4
 """Roll forward or abandon, then rotate if still due, then look once more: a run that needs more is going in circles."""
 
 
 def random_rotation_id() -> str:
     """Return a fresh rotation id with 100 random bits."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(ROTATION_ID_LENGTH))
+    return "".join(secrets.choice(ROTATION_ID_ALPHABET) for _ in range(ROTATION_ID_LENGTH))
 
 
 class Engine:
@@ -224,7 +224,7 @@ class Engine:
             facts = observe_account(world, self._gatherer.account(account))
             if facts is None:
                 return recorder.outcomes
-            facts = probe_account(world, facts)
+            facts = prove_copies(world, probe_account(world, facts))
             plan = plan_revocations(facts, self._clock.now())
             recorder.holds(plan.holds)
             revoke_account(world, facts, plan.steps)

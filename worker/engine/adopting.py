@@ -1,11 +1,14 @@
 """Adopt: prove the secret that Vault serves and write its token to the ledger. Read-only at the exchange."""
 
+from dataclasses import replace
+
 from worker.engine.fencing import fence_path
 from worker.engine.profiles import require_profile
 from worker.engine.world import World
 from worker.errors import AuthenticationRefusedError
-from worker.journal import Journal, Owner, VerifyWindow, VersionedJournal, new_journal, take_over
+from worker.journal import Journal, Owner, VerifyWindow, VersionedJournal, new_journal, take_over, want_emergency
 from worker.models import ListedToken, Severity, TokenList
+from worker.policy.ahead import is_ahead
 from worker.policy.facts import CredentialFacts
 from worker.policy.steps import Reason, Step
 
@@ -37,15 +40,12 @@ def adopt_credential(world: World, facts: CredentialFacts, tokens: TokenList, st
             step,
             Reason.SECRET_REFUSED,
             f"The secret at {facts.location} does not work, so credential {step.credential} (account {step.account}) "
-            f"is not taken over: {error} Put a token id and the secret that belongs to it there, then: rotator adopt "
-            f"{step.credential}",
+            f"is not taken over: {error} Put a token id and the secret that belongs to it there, and adopt that.",
             Severity.ERROR,
         )
         return
     version = _fenced_version(world, facts)
-    journal_version, journal = facts.journal or VersionedJournal(
-        0, new_journal(facts.credential.name, facts.credential.account, facts.location)
-    )
+    journal_version, journal = _journal_of(facts)
     taken = take_over(
         journal,
         owner=Owner(facts.credential.name, facts.credential.account, facts.location),
@@ -55,15 +55,52 @@ def adopt_credential(world: World, facts: CredentialFacts, tokens: TokenList, st
         tokens=tokens.tokens,
         rotation_id=rotation_id,
         window=VerifyWindow(opened_at=opened_at, closed_at=world.clock.now()),
+        counts=is_ahead(facts),
         now=world.clock.now(),
     )
     world.journals.write(facts.location, taken, cas=journal_version)
     world.recorder.done(
         step,
         f"Token {listed.token_id} ({listed.label or 'no label'}) at {facts.location} is managed as credential "
-        f"{step.credential} from now on. Nothing was derived or revoked.{_if_compromised(journal, taken)}",
+        f"{step.credential} from now on. Nothing was derived or revoked.{_if_compromised(taken)}",
         evidence=_evidence(listed, version),
     )
+
+
+def regain_compromised(world: World, facts: CredentialFacts, served: ListedToken) -> CredentialFacts:
+    """Write in one that the served token is ours although the journal was behind, and that all is to be replaced.
+
+    Args:
+        world: the account's ports.
+        facts: of the credential; they are returned with the journal as it is then.
+        served: the exchange's row of that token (`worker.policy.orders.served_of_ours`).
+
+    Raises:
+        RotatorError: it could not be written; ConflictError when the journal changed meanwhile.
+    """
+    path = facts.path
+    if path is None or path.document is None:
+        raise ValueError(f"{facts.credential.name}: nothing is served that could be ours")
+    version, journal, now = *_journal_of(facts), world.clock.now()
+    taken = take_over(
+        journal,
+        owner=Owner(facts.credential.name, facts.credential.account, facts.location),
+        served=path.document,
+        version=path.version,
+        listed=served,
+        tokens=(),
+        rotation_id=path.document.label.rpartition("/")[2],
+        window=None,
+        counts=True,
+        now=now,
+    )
+    written = world.journals.write(facts.location, want_emergency(taken, now=now), cas=version)
+    return replace(facts, journal=written)
+
+
+def _journal_of(facts: CredentialFacts) -> VersionedJournal:
+    credential = facts.credential
+    return facts.journal or VersionedJournal(0, new_journal(credential.name, credential.account, facts.location))
 
 
 def _fenced_version(world: World, facts: CredentialFacts) -> int:
@@ -75,12 +112,12 @@ def _fenced_version(world: World, facts: CredentialFacts) -> int:
     return fence_path(world, facts.location, expected=version).version
 
 
-def _if_compromised(before: Journal, taken: Journal) -> str:
-    if before.emergency_at is None or taken.emergency_at is not None:
+def _if_compromised(taken: Journal) -> str:
+    if taken.emergency_at is None:
         return ""
     return (
-        f" The emergency of {before.emergency_at:%Y-%m-%d %H:%M} UTC is taken for done, because services are served a "
-        f"later token; should one of the older ones be alive: rotator rotate {taken.credential} --compromised"
+        f" The emergency of {taken.emergency_at:%Y-%m-%d %H:%M} UTC is still open: the next sweep issues a fresh token "
+        f"and then revokes every other one at once, the one just taken over included."
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
-from worker.engine.adopting import adopt_credential
+from worker.engine.adopting import adopt_credential, regain_compromised
 from worker.engine.fencing import fence_path
 from worker.engine.profiles import list_of, require_profile
 from worker.engine.revoking import revoke_credential
@@ -13,11 +13,12 @@ from worker.engine.rotating import Rotation
 from worker.engine.world import World
 from worker.errors import ConflictError, RotatorError
 from worker.journal import Journal, VersionedJournal, open_rollback, order_revocations, retire, want_emergency
-from worker.models import Severity
+from worker.models import ListedToken, Severity
 from worker.policy.adoption import plan_adopt
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.observation import observed
 from worker.policy.orders import (
+    after_retire,
     after_revoke_all,
     is_replaced,
     known_tokens,
@@ -25,9 +26,11 @@ from worker.policy.orders import (
     plan_retire,
     plan_revoke_all,
     plan_rollback,
+    served_of_ours,
 )
 from worker.policy.revocation import plan_ordered, strays_of
 from worker.policy.rotation import ROTATION
+from worker.policy.safety import AT_THE_PATH, hands_off
 from worker.policy.steps import Action, Outcome, Plan, Reason, Step
 from worker.ports import Clock
 from worker.snapshot import Gatherer
@@ -37,7 +40,7 @@ _MOST_TRIES = 4
 
 
 _RETIRED = (
-    "Credential {name} is retired: it is never rotated again. Once nothing of it is left, take it out of the "
+    "Credential {name} is retired: it is never rotated again. {path} Once nothing of it is left, take it out of the "
     "configuration and restart workers and beats."
 )
 
@@ -91,7 +94,18 @@ class Orders:
 
     def plan_emergency(self, name: str) -> Plan:
         """Return what an emergency would do."""
-        return plan_compromised(self._gatherer.credential(name))
+        facts, served = self._compromised(name)
+        return plan_compromised(facts, served)
+
+    def _compromised(self, name: str) -> tuple[CredentialFacts, ListedToken | None]:
+        """Return the credential's facts, and the served token's row where a journal that is behind asks for it."""
+        facts = self._gatherer.credential(name)
+        hold = hands_off(facts)
+        if hold is None or hold.reason is not Reason.JOURNAL_BEHIND:
+            return facts, None  # an emergency waits for no list
+        account = self._gatherer.account(facts.credential.account)
+        facts = next(one for one in account.credentials if one.credential.name == name)
+        return facts, served_of_ours(account, name)
 
     def emergency(self, name: str) -> tuple[Outcome, ...]:
         """Mint, verify and promote a fresh token, then revoke every other one of ours at once."""
@@ -99,7 +113,7 @@ class Orders:
 
         def act(world: World) -> None:
             nonlocal compromised
-            facts = self._gatherer.credential(name)
+            facts, served = self._compromised(name)
             if compromised is not None and is_replaced(facts.ledger, compromised):
                 sentence = f"Another process has replaced every token of credential {name} since it was ordered here."
                 step = Step(Action.EMERGENCY, facts.credential.account, name, Reason.COMPROMISED, "")
@@ -107,7 +121,7 @@ class Orders:
                 self._revoke_ordered(world, name)
                 return
             compromised = compromised if compromised is not None else known_tokens(facts.ledger)
-            plan = plan_compromised(facts)
+            plan = plan_compromised(facts, served)
             world.recorder.holds(plan.holds)
             if not plan.steps:
                 return
@@ -115,7 +129,8 @@ class Orders:
                 self._close(world, facts, plan.steps[0])
                 act(world)  # what was read before is past: whoever acted meanwhile counts
                 return
-            facts = self._written(world, self._fence(world, facts), want_emergency)
+            facts = self._fence(world, facts)
+            facts = regain_compromised(world, facts, served) if served else self._written(world, facts, want_emergency)
             mint = [step for step in plan.steps if step.action in ROTATION and step.reason is Reason.COMPROMISED]
             if Rotation(world, facts, self._new_rotation_id).run(mint):
                 self._revoke_ordered(world, name)
@@ -151,7 +166,7 @@ class Orders:
             plan = plan_revoke_all(facts)
             world.recorder.holds(plan.holds)
             for step in _only(plan, Action.REVOKE_ALL):
-                self._written(world, self._fence(world, facts), mark)
+                self._written(world, self._fence_unless_left(world, facts), mark)
                 world.recorder.done(
                     step,
                     f"Every token of credential {name} is marked for revocation. {after_revoke_all(facts)}",
@@ -178,8 +193,8 @@ class Orders:
                 else:
                     world.recorder.holds([hold])
             for step in _only(plan, Action.RETIRE):
-                self._written(world, self._fence(world, facts), retire)
-                world.recorder.done(step, _RETIRED.format(name=name))
+                self._written(world, self._fence_unless_left(world, facts), retire)
+                world.recorder.done(step, _RETIRED.format(name=name, path=after_retire(facts)))
                 self._revoke_ordered(world, name)
 
         return self._carry_out(name, Action.RETIRE, Reason.RETIRED, act)
@@ -261,6 +276,15 @@ class Orders:
             return facts
         # Not read again: whatever another hand writes from here on must make the promote that follows fail.
         return replace(facts, path=fence_path(world, facts.location, expected=intent.expected_version))
+
+    def _fence_unless_left(self, world: World, facts: CredentialFacts) -> CredentialFacts:
+        """Fence as `_fence` does, unless the path holds what is not ours: that is left as it is.
+
+        A paused worker's promote may then still put a token there that this order has marked. It is a marked one, so
+        the next sweep finds it: rotated at once, or emptied when it is retired.
+        """
+        hold = hands_off(facts)
+        return facts if hold is not None and hold.reason in AT_THE_PATH else self._fence(world, facts)
 
     def _revoke_ordered(self, world: World, name: str) -> None:
         facts = self._gatherer.credential(name)

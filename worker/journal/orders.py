@@ -56,14 +56,15 @@ def take_over(
     listed: ListedToken,
     tokens: Sequence[ListedToken],
     rotation_id: str,
-    window: VerifyWindow,
+    window: VerifyWindow | None,
+    counts: bool,
     now: datetime,
 ) -> Journal:
     """Return the journal with the served token current and every other live one superseded as of now.
 
-    What the journal knows is kept; its sequence gets ahead of the served one. Nothing is marked for revocation: other
-    tokens that carry a label of ours and have no record yet are superseded too, since a journal that was behind may
-    have missed their promotion.
+    What the journal knows is kept, an open emergency included: only its own completion ends that. Nothing is marked
+    for revocation: other tokens that carry a label of ours and have no record yet are superseded too, since a journal
+    that was behind may have missed their promotion.
 
     Args:
         journal: the known one, or an empty one.
@@ -73,7 +74,8 @@ def take_over(
         listed: the exchange's row of the served token.
         tokens: every row of the list.
         rotation_id: fresh; used when the ledger does not know the served token.
-        window: of our own call that proved the secret.
+        window: of our own call that proved the secret; None when none was made.
+        counts: the served sequence is one that we may have written: the journal's gets ahead of it.
         now: the present.
 
     Raises:
@@ -82,7 +84,6 @@ def take_over(
     known = journal.record_of(served.token_id)
     if known is not None and known.state in {RecordState.REVOKING, RecordState.REVOKED}:
         raise not_allowed(journal, f"token {served.token_id} was marked for revocation")
-    behind = served.sequence > journal.sequence
     missed = _missed(journal, served.token_id, tokens, now)
     intent = journal.intent
     dropped = drop_intent(journal, reason="reclaimed", now=now)
@@ -104,7 +105,7 @@ def take_over(
             "superseded_at": None,
             "abandoned_at": None,
             "adopted_as": fresh.adopted_as if served.label else listed.label or "",
-            "windows": (*(w for w in fresh.windows if w.closed_at), window),
+            "windows": (*(w for w in fresh.windows if w.closed_at), *((window,) if window else ())),
         }
     )
     replaced = {served.token_id, *(one.token_id for one in missed)}
@@ -121,11 +122,9 @@ def take_over(
             "account": owner.account,
             "mount": owner.location.mount,
             "path": owner.location.path,
-            "sequence": max(journal.sequence, served.sequence) + 1,
+            "sequence": max(journal.sequence, served.sequence if counts else 0) + 1,
             "ledger": (*others, *missed, current),
             "failures": Failures(),
-            # While an emergency is open only its own promote can get ahead of the journal: it is over then.
-            "emergency_at": None if behind else journal.emergency_at,
         }
     )
 
@@ -170,7 +169,8 @@ def _grace_anew(record: TokenRecord, now: datetime, *, promoted: str | None) -> 
 def order_revocations(journal: Journal, *, reason: str, now: datetime) -> Journal:
     """Return the journal with every live token of ours marked for revocation for that reason, the current one too.
 
-    An open intent is abandoned first, so that its token is among them. Marks made for another reason take this one.
+    An open intent is abandoned first, so that its token is among them. Marks made for another reason take this one. It
+    is more than an open emergency asks for, so that one is over: the marks see to its tokens.
     """
     dropped = drop_intent(journal, reason=reason, now=now)
     ledger = tuple(_ordered(record, reason, now) for record in dropped.ledger)

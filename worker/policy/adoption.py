@@ -11,9 +11,6 @@ from worker.policy.safety import hands_off
 from worker.policy.steps import Action, Hold, Plan, Reason
 from worker.policy.wording import beginning, span
 
-_NO_JOURNAL_GETS_TO = 2**52
-"""A journal that took over such a sequence would soon count further than a served document may say."""
-
 
 def plan_adopt(
     account: AccountFacts,
@@ -43,8 +40,8 @@ def plan_adopt(
         sentence = f"{where} (fields {fields.token_id!r} and {fields.secret!r}): there is nothing to take over."
         return refused(hold_of(facts, Reason.NOTHING_TO_ADOPT, sentence))
     refusal = _refuse_token(account, facts, document, token_id) or _refuse_shared(account, facts, document, elsewhere)
-    if refusal is None and reclaim:
-        refusal = _refuse_journal(account, facts)
+    if refusal is None:
+        refusal = _refuse_journal(account, facts) if reclaim else _refuse_intent(facts)
     if refusal is not None:
         return refused(refusal)
     reason = Reason.RECLAIMED if reclaim else Reason.ADOPTED
@@ -68,15 +65,18 @@ def _refuse_state(facts: CredentialFacts, *, reclaim: bool) -> Hold | None:
         return hold_of(facts, Reason.ALREADY_MANAGED, f"{name} is managed already; its journal and its path agree.")
     if hold.reason in {Reason.JOURNAL_BEHIND, Reason.MOVED, Reason.DRIFTED}:
         return None if reclaim else hold
-    if hold.reason is not Reason.NOT_ADOPTED:
-        return hold
-    if facts.intent is not None and not reclaim:
-        sentence = (
-            f"Rotation {facts.intent.rotation_id} of {name} is open although its path holds something else. To give "
-            f"it up and take over what is there: rotator adopt {name} --reclaim"
-        )
-        return hold_of(facts, Reason.INTENT_OPEN, sentence)
-    return None
+    return None if hold.reason is Reason.NOT_ADOPTED else hold
+
+
+def _refuse_intent(facts: CredentialFacts) -> Hold | None:
+    if facts.intent is None:
+        return None
+    name = facts.credential.name
+    sentence = (
+        f"Rotation {facts.intent.rotation_id} of {name} is open although its path holds something else. To give it up "
+        f"and take over what is there: rotator adopt {name} --reclaim"
+    )
+    return hold_of(facts, Reason.INTENT_OPEN, sentence)
 
 
 def _refuse_token(
@@ -86,12 +86,6 @@ def _refuse_token(
     if token_id is not None and token_id != served:
         sentence = f"{facts.location} holds token {beginning(served)}, not {token_id}."
         return hold_of(facts, Reason.OTHER_TOKEN, sentence)
-    if document.sequence >= _NO_JOURNAL_GETS_TO:
-        sentence = (
-            f"{facts.location} says that its journal was written {document.sequence} times, and none ever is: another "
-            f"hand wrote that. Restore the version before it."
-        )
-        return hold_of(facts, Reason.JOURNAL_BEHIND, sentence)
     record = facts.ledger.record_of(served) if facts.ledger else None
     if record is not None and record.state in {RecordState.REVOKING, RecordState.REVOKED}:
         sentence = f"Token {served} at {facts.location} is {record.state.value} in the ledger, and that is final."
@@ -106,7 +100,7 @@ def _refuse_token(
         sentence = (
             f"Token {beginning(served)} at {facts.location} is not in the list of account {account.account}. Does "
             f"field {fields.token_id!r} there hold the token's id, and {fields.secret!r} its secret? "
-            f"Put a live one of this account there, then: rotator adopt {facts.credential.name}"
+            f"Put a live one of this account there, and adopt that."
         )
         return hold_of(facts, Reason.NOT_LISTED, sentence)
     return None

@@ -26,7 +26,8 @@ class AccountState:
 class CredentialFacts:
     """One credential: its settings, its journal (None: there never was one) and what services are served.
 
-    `unreadable` says why journal, path or account ledger could not be read; then nothing is decided. `state` is None
+    `unreadable` says why journal, path or account ledger could not be read; then nothing is decided. `path` is there
+    all the same when only the journal could not be read. `state` is None
     only then.
     """
 
@@ -68,6 +69,33 @@ class CredentialFacts:
         """The token that services are served, or None when the path serves none of ours."""
         return self.path.document.token_id if self.path and self.path.document else None
 
+    @property
+    def serves_ours(self) -> bool:
+        """Whether the path serves a token of the ledger, or the one of the open intent."""
+        served, staged = self.served_token_id, self.intent.token if self.intent else None
+        if served is None or self.ledger is None:
+            return False
+        return self.ledger.record_of(served) is not None or (staged is not None and staged.token_id == served)
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A token of one credential (`owner`) that the path of another one (`reader`) names.
+
+    Args:
+        token_id: whose.
+        owner: the credential whose journal knows the token.
+        reader: the credential whose path names it.
+        works: whether the token's own secret is there as well; None when that is unknown.
+        lost: it is unknown because no version of the owner's path holds the secret any more; a signed call can tell.
+    """
+
+    token_id: str
+    owner: str
+    reader: str
+    works: bool | None
+    lost: bool = False
+
 
 @dataclass(frozen=True, slots=True)
 class AccountFacts:
@@ -83,6 +111,7 @@ class AccountFacts:
         vault_time: Vault's clock, or None when unknown; read at `vault_read_at` on ours.
         vault_read_at: see `vault_time`.
         credentials: the facts of each credential of the account, read after the list.
+        copies: tokens of one credential that the path of another one names.
     """
 
     settings: Account
@@ -95,6 +124,7 @@ class AccountFacts:
     state: AccountState | None = None
     state_error: str | None = None
     other_profile: str | None = None
+    copies: tuple[Copy, ...] = ()
 
     def unrecorded(self, tokens: TokenList) -> tuple[ListedToken, ...]:
         """Return the listed tokens that are in no credential's ledger and in no open intent."""

@@ -84,7 +84,7 @@ def _known(facts: AccountFacts, ledger: AccountLedger) -> set[str]:
     ended = {
         journal.credential
         for one, journal in journals
-        if journal.retired_at is not None and not live_records(journal) and one.served_token_id is None
+        if journal.retired_at is not None and not live_records(journal) and not one.serves_ours
     }
     own = {journal.credential for one, journal in journals if journal.credential == one.credential.name}
     return ({*ledger.known} - renamed | own) - ended

@@ -3,26 +3,33 @@
 from datetime import datetime
 
 from worker.journal import LIVE, Journal, RecordState, TokenRecord
-from worker.models import PathContent
+from worker.models import ListedToken, PathContent
 from worker.policy.due import is_overdue
-from worker.policy.facts import CredentialFacts
+from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.guards import credential_held_back
 from worker.policy.refusals import hold_of, live_records, refused, step_of, with_hint
 from worker.policy.rotation import ROTATION, purpose_of
-from worker.policy.safety import ANOTHER_HAND, hands_off
+from worker.policy.safety import AT_THE_PATH, hands_off
 from worker.policy.steps import Action, Hold, Plan, Reason, Step
 
 _BREAK_GLASS = "To cut its tokens off without a replacement: rotator revoke {name} --all"
 
 
-def plan_compromised(facts: CredentialFacts) -> Plan:
+def plan_compromised(facts: CredentialFacts, served: ListedToken | None = None) -> Plan:
     """Return the steps of an emergency: a fresh token, then every other one revoked at once.
 
     An open intent is never rolled forward: it is closed when services are served its token already, else fenced and
-    abandoned. Freeze, pause, parking, window and an unreadable list do not stand in the way.
+    abandoned. Freeze, pause, parking, window and an unreadable list do not stand in the way. Nor does a journal that
+    is behind, when what is served in its stead is ours.
+
+    Args:
+        facts: of the credential.
+        served: what `served_of_ours` found, for a journal that is behind.
     """
     name, journal = facts.credential.name, facts.ledger
     hold = hands_off(facts)
+    if hold is not None and hold.reason is Reason.JOURNAL_BEHIND and served is not None and not _is_retired(journal):
+        return Plan(steps=(*_settle(facts, Reason.COMPROMISED), *_mint(facts), *_revokes_with(facts, served)))
     if hold is not None:
         can_cut_off = bool(plan_revoke_all(facts).steps)
         return refused(with_hint(hold, _BREAK_GLASS.format(name=name)) if can_cut_off else hold)
@@ -31,11 +38,39 @@ def plan_compromised(facts: CredentialFacts) -> Plan:
     if journal is None or not _any_live(journal):
         sentence = f"No token of ours is live for {name}: nothing is compromised. To get one: rotator rotate {name}"
         return refused(hold_of(facts, Reason.NOTHING_LIVE, sentence))
-    first = _settle(facts, Reason.COMPROMISED)
-    mint = tuple(
-        step_of(facts, one, Reason.COMPROMISED, f"{name} is compromised. Next: {purpose_of(one)}.") for one in ROTATION
-    )
-    return Plan(steps=(*first, *mint, *_revokes(facts, journal, Reason.COMPROMISED)))
+    revokes = _revokes(facts, journal, Reason.COMPROMISED)
+    return Plan(steps=(*_settle(facts, Reason.COMPROMISED), *_mint(facts), *revokes))
+
+
+def _is_retired(journal: Journal | None) -> bool:
+    return journal is not None and journal.retired_at is not None
+
+
+def _mint(facts: CredentialFacts) -> tuple[Step, ...]:
+    why = f"{facts.credential.name} is compromised."
+    return tuple(step_of(facts, one, Reason.COMPROMISED, f"{why} Next: {purpose_of(one)}.") for one in ROTATION)
+
+
+def served_of_ours(account: AccountFacts, name: str) -> ListedToken | None:
+    """Return the exchange's row of the token that is served although the journal is behind, if that token is ours.
+
+    It is when the ledger knows it and has not ended it, or when the exchange says that it carries the very label of the
+    served document: whoever can merely write the path can give no token a label. None as well when that is unknown.
+    """
+    facts = next(one for one in account.credentials if one.credential.name == name)
+    document, journal = facts.path.document if facts.path else None, facts.ledger
+    row = account.tokens.by_id(document.token_id) if document is not None and account.tokens is not None else None
+    if document is None or row is None:
+        return None
+    record = journal.record_of(row.token_id) if journal else None
+    if record is not None:
+        return row if record.state in LIVE else None
+    others = [one for one in account.credentials if one is not facts]
+    if any(one.unreadable is not None or one.knows(row) for one in others):
+        return None
+    staged = facts.intent.token if facts.intent else None
+    is_staged = staged is not None and staged.token_id == row.token_id
+    return row if is_staged or row.label == document.label else None
 
 
 def known_tokens(journal: Journal | None) -> frozenset[str]:
@@ -58,19 +93,24 @@ def _settle(facts: CredentialFacts, reason: Reason) -> tuple[Step, ...]:
     if intent is None:
         return ()
     attempt = f"rotation {intent.rotation_id} of {facts.credential.name}"
-    if intent.token is not None and facts.served_token_id == intent.token.token_id and reason is Reason.COMPROMISED:
+    promoted = intent.token is not None and facts.served_token_id == intent.token.token_id
+    if promoted and reason is Reason.COMPROMISED and hands_off(facts) is None:
         return (step_of(facts, Action.CLOSE, Reason.PROMOTED_ALREADY, f"{attempt} is promoted already and is closed."),)
     return (step_of(facts, Action.ABANDON, reason, f"{attempt} is fenced and given up."),)
 
 
 def plan_revoke_all(facts: CredentialFacts) -> Plan:
-    """Return the steps that revoke every token of ours, the one that services are served included."""
+    """Return the steps that revoke every token of ours, the one that services are served included.
+
+    Whatever is at the path: what the journal knows to be ours ends, and what is not ours is left there.
+    """
     name, journal = facts.credential.name, facts.ledger
-    hold = _distrust(facts, drift=False)
+    hold = _distrust(facts)
     if hold is not None:
         return refused(hold)
     if journal is None or not _any_live(journal):
-        return refused(hold_of(facts, Reason.NOTHING_LIVE, f"No token of ours is live for {name}."))
+        unknown = hands_off(facts) if journal is None else None
+        return refused(unknown or hold_of(facts, Reason.NOTHING_LIVE, f"No token of ours is live for {name}."))
     sentence = (
         f"Mark every token of {name}, the one that services use included, in one write. {after_revoke_all(facts)}"
     )
@@ -79,17 +119,25 @@ def plan_revoke_all(facts: CredentialFacts) -> Plan:
 
 
 def after_revoke_all(facts: CredentialFacts) -> str:
-    """Return what becomes of the services then, as a sentence: nothing is put where another hand's change is."""
-    hold, path = hands_off(facts), facts.path
-    if hold is not None and path is not None and path.content is not PathContent.EMPTY:
+    """Return what becomes of the services then, as a sentence: nothing is put where somebody else's change is."""
+    if _stays_as_it_is(facts):
         return (
-            f"Services are rejected, and nothing new is issued for as long as {facts.location} holds what another hand "
-            f"put there; what to do about that: rotator plan {facts.credential.name}"
+            f"Who uses one of them is rejected, and nothing new is issued for as long as {facts.location} holds what "
+            f"the journal does not know; it is left as it is. What to do about that: rotator plan "
+            f"{facts.credential.name}"
         )
     return (
         f"Services are rejected until the next sweep has issued a new one (unless it is paused); to prevent that one: "
         f"rotator pause {facts.credential.name}"
     )
+
+
+def _stays_as_it_is(facts: CredentialFacts) -> bool:
+    """Whether the path holds what is not ours, so that it is left alone even when all our tokens have ended."""
+    hold, path = hands_off(facts), facts.path
+    if hold is None or path is None or path.content in {PathContent.EMPTY, PathContent.TOMBSTONE}:
+        return False
+    return hold.reason is Reason.JOURNAL_BEHIND or not facts.serves_ours
 
 
 def plan_rollback(facts: CredentialFacts, now: datetime) -> Plan:
@@ -150,33 +198,37 @@ def predecessor_of(journal: Journal) -> TokenRecord | None:
 
 
 def plan_retire(facts: CredentialFacts) -> Plan:
-    """Return the steps that end a credential: its path serves nothing, its tokens are revoked, its ledger stays."""
+    """Return the steps that end a credential: its path serves nothing, its tokens are revoked, its ledger stays.
+
+    A path that serves no token of ours is left as it is.
+    """
     name, journal = facts.credential.name, facts.ledger
-    hold = _distrust(facts, drift=True)
+    hold = _distrust(facts)
     if hold is not None:
         return refused(hold)
     if journal is None:
-        return refused(
-            hold_of(facts, Reason.NOTHING_LIVE, f"{name} was never issued a token: take it out of the file.")
-        )
+        never = hold_of(facts, Reason.NOTHING_LIVE, f"{name} was never issued a token: take it out of the file.")
+        return refused(hands_off(facts) or never)
     left = _revokes(facts, journal, Reason.RETIRED)
-    served = facts.path is not None and facts.path.content is PathContent.DOCUMENT
+    served = facts.serves_ours
     if journal.retired_at is not None and not left and not served:
         return refused(_retired(facts, journal))
-    sentence = f"Mark {name} retired and all its tokens in one write, then let {facts.location} serve nothing."
+    sentence = f"Mark {name} retired and all its tokens in one write. {after_retire(facts)}"
     step = step_of(facts, Action.RETIRE, Reason.RETIRED, sentence)
     return Plan(steps=(*_settle(facts, Reason.RETIRED), step, *left))
 
 
-def _distrust(facts: CredentialFacts, *, drift: bool) -> Hold | None:
-    """Return why the journal (or, with `drift`, the path) cannot be acted on."""
+def after_retire(facts: CredentialFacts) -> str:
+    """Return what becomes of the path then, as a sentence."""
+    if facts.serves_ours or hands_off(facts) is None:
+        return f"{facts.location} serves nothing from then on."
+    return f"{facts.location} is left as it is: what it holds is not ours."
+
+
+def _distrust(facts: CredentialFacts) -> Hold | None:
+    """Return why the journal cannot be acted on: it is unread, or another credential's."""
     hold = hands_off(facts)
-    if hold is None or (hold.reason in ANOTHER_HAND and not drift):
-        intent, path = facts.intent, facts.path
-        if hold is not None and intent is not None and path is not None and path.version == intent.expected_version:
-            return hold  # giving the intent up would take a fence, and so an overwrite
-        return None
-    return hold
+    return None if hold is None or hold.reason in AT_THE_PATH else hold
 
 
 def _paused_or_frozen(facts: CredentialFacts, now: datetime) -> Hold | None:
@@ -199,6 +251,15 @@ def _revokes(facts: CredentialFacts, journal: Journal, reason: Reason) -> tuple[
         step_of(facts, Action.REVOKE, reason, sentence.format(label), token_id=token_id, label=label)
         for label, token_id in known
     )
+
+
+def _revokes_with(facts: CredentialFacts, served: ListedToken) -> tuple[Step, ...]:
+    known = _revokes(facts, facts.ledger, Reason.COMPROMISED) if facts.ledger else ()
+    if any(step.token_id == served.token_id for step in known):
+        return known
+    sentence = f"{served.label} is served although the journal does not know it, and is revoked at once as well."
+    label = served.label or ""
+    return (*known, step_of(facts, Action.REVOKE, Reason.COMPROMISED, sentence, token_id=served.token_id, label=label))
 
 
 def _retired(facts: CredentialFacts, journal: Journal) -> Hold:

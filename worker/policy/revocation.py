@@ -12,11 +12,12 @@ from worker.account_ledger import quiet_since
 from worker.journal import Journal, RecordState, TokenRecord
 from worker.models import ListedToken, RevokeResult, Severity, TokenList
 from worker.policy.caps import within_cap
+from worker.policy.copies import waiting
 from worker.policy.due import age_of
 from worker.policy.ended import came_back
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.guards import credential_held_back, freezes_of, held_back
-from worker.policy.safety import ANOTHER_HAND, account_hold, hands_off
+from worker.policy.safety import AT_THE_PATH, account_hold, hands_off
 from worker.policy.steps import ORDERED, Action, Hold, Plan, Reason, Step
 from worker.policy.usage import is_adopted, stale_verdict, used_by_others
 from worker.policy.wording import span
@@ -27,27 +28,14 @@ def plan_revocations(facts: AccountFacts, now: datetime) -> Plan:
     ordered = tuple(step for one in facts.credentials for step in plan_ordered(one))
     hold = _account_hold(facts, now)
     if hold is not None or facts.tokens is None:
-        return Plan(steps=ordered, holds=(hold,) if hold else ())
+        _, alerts = waiting((), facts, now)
+        return Plan(steps=ordered, holds=(*((hold,) if hold else ()), *alerts))
     unrecorded = facts.unrecorded(facts.tokens)
     verdicts = [verdict for one in facts.credentials for verdict in _of_credential(one, facts.tokens, unrecorded, now)]
-    verdicts = [_unless_served_elsewhere(one, facts) for one in verdicts]
-    steps, held = within_cap(facts, facts.tokens, [one for one in verdicts if isinstance(one, Step)])
-    holds = tuple(one for one in verdicts if isinstance(one, Hold))
-    return Plan((*ordered, *steps), (*holds, *held, *_foreign(facts, facts.tokens)))
-
-
-def _unless_served_elsewhere(verdict: Step | Hold, facts: AccountFacts) -> Step | Hold:
-    """Return a hold when another credential's path serves that token: its services would be rejected."""
-    if isinstance(verdict, Hold) or verdict.action is not Action.REVOKE:
-        return verdict
-    reader = next((one for one in facts.credentials if one.served_token_id == verdict.token_id), None)
-    if reader is None or reader.credential.name == verdict.credential:
-        return verdict
-    sentence = (
-        f"{verdict.label} is to be revoked, but somebody put it at {reader.location} (credential "
-        f"{reader.credential.name}) too; it is left alone until that path holds a token of its own."
-    )
-    return Hold(verdict.account, verdict.credential, Reason.STILL_USED, sentence, Severity.WARNING, verdict.token_id)
+    judged, alerts = waiting(verdicts, facts, now)
+    steps, held = within_cap(facts, facts.tokens, [one for one in judged if isinstance(one, Step)])
+    holds = tuple(one for one in judged if isinstance(one, Hold))
+    return Plan((*ordered, *steps), (*alerts, *holds, *held, *_foreign(facts, facts.tokens)))
 
 
 def _account_hold(facts: AccountFacts, now: datetime) -> Hold | None:
@@ -64,12 +52,12 @@ def _account_hold(facts: AccountFacts, now: datetime) -> Hold | None:
 def plan_ordered(facts: CredentialFacts) -> tuple[Step, ...]:
     """Return what a person ordered and is not done yet: take a retired path out of service, revoke marked tokens.
 
-    The tombstone comes first: only versions before the latest are destroyed with their token. Another hand in the path
-    does not save a token that was ordered to end. A journal that is behind, or that belongs to another name or account,
-    does: at another account a live token is as unknown as one that is gone.
+    The tombstone comes first: only versions before the latest are destroyed with their token. What is at the path does
+    not save a token that was ordered to end, and stays there unless it is a token of our ledger. A journal that belongs
+    to another name or account does: at another account a live token is as unknown as one that is gone.
     """
     hold = hands_off(facts)
-    if facts.ledger is None or facts.intent is not None or (hold is not None and hold.reason not in ANOTHER_HAND):
+    if facts.ledger is None or facts.intent is not None or (hold is not None and hold.reason not in AT_THE_PATH):
         return ()
     served = facts.ledger.record_of(facts.served_token_id) if facts.served_token_id else None
     steps = [_tombstone(facts, served)] if facts.ledger.retired_at and served else []

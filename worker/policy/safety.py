@@ -4,13 +4,15 @@ from datetime import timedelta
 
 from worker.journal import Journal, TokenRecord
 from worker.models import ConsumersPath, PathContent, PathLocation, ServedDocument, Severity
+from worker.policy.ahead import is_ahead
 from worker.policy.clocks import clocks_hold
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.steps import Hold, Reason
 from worker.policy.wording import beginning
 
-ANOTHER_HAND = frozenset({Reason.DRIFTED, Reason.NOT_ADOPTED})
-"""The path holds what is not ours, and the journal is as it should be."""
+AT_THE_PATH = frozenset({Reason.DRIFTED, Reason.NOT_ADOPTED, Reason.JOURNAL_BEHIND})
+"""The path holds what the journal does not know. Whoever can write the path can bring each of these about, so they
+hold back what happens by itself, and never that a person's order ends what the journal knows to be ours."""
 
 
 def hands_off(facts: CredentialFacts) -> Hold | None:
@@ -28,20 +30,24 @@ def hands_off(facts: CredentialFacts) -> Hold | None:
             facts,
             Reason.MOVED,
             f"The journal at this path belongs to credential {journal.credential} of account {journal.account} at "
-            f"{journal.location}, but the configuration now says {name}. Nothing is done until a person decides; "
-            f"put the old name, account and path back, or let this one take it over: rotator adopt "
-            f"{facts.credential.name} --reclaim",
+            f"{journal.location}, but the configuration now says {name}. Nothing is done until a person decides: "
+            f"put the old name, account and path back, or let this one take it over. {_look(facts, reclaim=True)}",
         )
-    if path.document is not None and path.document.sequence > (journal.sequence if journal else 0):
+    if path.document is not None and is_ahead(facts):
         return _hold(
             facts,
             Reason.JOURNAL_BEHIND,
             f"The path of {name} serves sequence {path.document.sequence}, but {_known_to(journal)}: the journal was "
-            f"lost or restored from a backup. "
-            f"Nothing is derived or revoked until a person has compared both. Then: rotator adopt "
-            f"{facts.credential.name} --reclaim",
+            f"lost or restored from a backup, or somebody else wrote that to the path. Nothing is derived, and nothing "
+            f"revoked but what a person orders, until a person has compared both. {_look(facts, reclaim=True)}",
         )
     return _drift(facts, journal, path, name)
+
+
+def _look(facts: CredentialFacts, *, reclaim: bool) -> str:
+    """Return how a person finds out whether what is there can be taken over: that hangs on the list, unread here."""
+    flag = " --reclaim" if reclaim else ""
+    return f"Whether what is there can be taken over says: rotator adopt {facts.credential.name}{flag} --dry-run"
 
 
 def _known_to(journal: Journal | None) -> str:
@@ -68,8 +74,8 @@ def _drift(facts: CredentialFacts, journal: Journal | None, path: ConsumersPath,
             facts,
             Reason.DRIFTED,
             f"{where} serves the new token of {name} with another secret than the journal holds (version "
-            f"{path.version}): another hand wrote it. Nothing is overwritten, rotated or revoked; restore the version "
-            f"before it.",
+            f"{path.version}): somebody else wrote it. Nothing is overwritten, rotated or revoked but what a person "
+            f"orders; restore the version before it.",
         )
     if current is None:
         ended = journal is not None and path.document is not None and journal.record_of(path.document.token_id)
@@ -90,8 +96,8 @@ def _drift(facts: CredentialFacts, journal: Journal | None, path: ConsumersPath,
     return _hold(
         facts,
         Reason.DRIFTED,
-        f"{where} should serve {current.label} of {name}, but holds {found} (version {path.version}): another hand "
-        f"changed it. Nothing is overwritten, rotated or revoked. "
+        f"{where} should serve {current.label} of {name}, but holds {found} (version {path.version}): somebody else "
+        f"changed it. Nothing is overwritten, and nothing rotated or revoked but what a person orders. "
         f"{_way_out(facts, path, current)}",
     )
 
@@ -114,7 +120,7 @@ def _way_out(facts: CredentialFacts, path: ConsumersPath, current: TokenRecord) 
     )
     if path.document is None:
         return restore
-    return f"If what is there is to stay, take it over (rotator adopt {credential.name} --reclaim). {restore}"
+    return f"{_look(facts, reclaim=True)} ; if it is not to stay, r{restore.removeprefix('R')}"
 
 
 def _room(facts: CredentialFacts, path: ConsumersPath) -> str:
@@ -124,9 +130,11 @@ def _room(facts: CredentialFacts, path: ConsumersPath) -> str:
         f"remove it with all its versions (vault kv metadata delete -mount={credential.mount} {credential.path}), or "
         f"give the credential another path"
     )
+    if facts.ledger is not None and facts.ledger.retired_at is not None:
+        return f"{credential.name} is retired: take it out of the configuration."
     if path.document is None:
         return f"There is no token in it to take over. If nobody needs it, {away}."
-    return f"Take it over (rotator adopt {credential.name}), {away}."
+    return f"Take it over, {away}. {_look(facts, reclaim=facts.intent is not None)}"
 
 
 def _is_whole(document: ServedDocument, current: TokenRecord) -> bool:

@@ -84,6 +84,7 @@ class Reason(StrEnum):
     SECRET_LEFT = "secret_left"  # noqa: S105 - a reason code
     IN_GRACE = "in_grace"
     STILL_USED = "still_used"
+    SERVED_ELSEWHERE = "served_elsewhere"
     NOT_ADOPTED_YET = "not_adopted_yet"
     NOT_LISTED = "not_listed"
     CURRENT_NOT_LIVE = "current_not_live"

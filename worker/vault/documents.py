@@ -1,6 +1,7 @@
 """What the worker writes to Vault and how it reads it back: pure translations between documents and facts."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, TypeVar
@@ -18,6 +19,9 @@ WRITE_ID: Final = "write_id"
 
 _COPY: Final = "copy-"
 """What the write id of people's data begins with when we wrote it once more: it stays theirs."""
+
+_OUR_WRITE_ID: Final = re.compile(r"[0-9a-f]{32}")
+"""A random UUID in hex, as `worker.vault.kv` makes them."""
 
 _TOMBSTONE: Final = "tombstone"
 _JOURNAL: Final = "journal"
@@ -55,7 +59,7 @@ class _Served(BaseModel):
     promoted_at: _Moment
     rotation_id: _Text
     sequence: int = Field(ge=0, lt=2**53)
-    write_id: str = Field(min_length=1)
+    write_id: str
 
 
 class _Bare(BaseModel):
@@ -110,22 +114,15 @@ def copied_data(data: Mapping[str, Any] | None, fresh: str) -> dict[str, Any]:
     """
     if data is None:
         return {**tombstone_data(), WRITE_ID: fresh}
-    write_id = data.get(WRITE_ID)
-    ours = isinstance(write_id, str) and write_id != "" and not write_id.startswith(_COPY)
-    return {**data, WRITE_ID: fresh if ours else f"{_COPY}{fresh}"}
-
-
-def _is_theirs(data: Mapping[str, Any]) -> bool:
-    write_id = data.get(WRITE_ID)
-    return WRITE_ID not in data or (isinstance(write_id, str) and write_id.startswith(_COPY))
+    return {**data, WRITE_ID: fresh if _is_write_id(data.get(WRITE_ID)) else f"{_COPY}{fresh}"}
 
 
 def parse_served(data: Mapping[str, Any] | None, fields: FieldNames) -> tuple[PathContent, ServedDocument | None]:
     """Return what a version's data is, with the document when services can use it.
 
-    One without our write id was put there by people, and so was what a fence copied of theirs: its two fields alone
-    count, its label and rotation id are empty and its sequence is 0, so that it can be adopted and is never mistaken
-    for ours.
+    One without a write id of our form was put there by people, and so was what a fence copied of theirs: its two fields
+    alone count, its label and rotation id are empty and its sequence is 0, so that it can be adopted and is never
+    mistaken for ours.
 
     Args:
         data: None for a deleted or destroyed version.
@@ -133,14 +130,15 @@ def parse_served(data: Mapping[str, Any] | None, fields: FieldNames) -> tuple[Pa
     """
     if data is None:
         return PathContent.FOREIGN, None
-    if data.get(_TOMBSTONE) is True and isinstance(data.get(WRITE_ID), str) and not _is_theirs(data):
+    ours = _is_write_id(data.get(WRITE_ID))
+    if data.get(_TOMBSTONE) is True and ours:
         return PathContent.TOMBSTONE, None
     renamed = {
         **{name: value for name, value in data.items() if name in _OTHER_FIELDS},
         "token_id": data.get(fields.token_id),
         "secret": data.get(fields.secret),
     }
-    if _is_theirs(data):
+    if not ours:
         return _parse_bare(renamed)
     try:
         served = _Served.model_validate(renamed)
@@ -158,6 +156,10 @@ def parse_served(data: Mapping[str, Any] | None, fields: FieldNames) -> tuple[Pa
         rotation_id=served.rotation_id,
         sequence=served.sequence,
     )
+
+
+def _is_write_id(value: object) -> bool:
+    return isinstance(value, str) and _OUR_WRITE_ID.fullmatch(value) is not None
 
 
 def _parse_bare(renamed: Mapping[str, Any]) -> tuple[PathContent, ServedDocument | None]:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.harness import rotation_id
 from tests.unit.cli.world import CliWorld
 from worker.cli.output import WIDTH
 from worker.errors import ExchangeRefusedError, VaultUnavailableError
@@ -84,7 +85,7 @@ def test_it_says_that_services_are_rejected_while_a_pause_holds_the_rotation_bac
     cli.run("pause", "mm")
     cli.run("revoke", "mm", "--all", "--yes")
     shown = " ".join(cli.run("plan", "mm").stdout.split())
-    assert "still serves mm/id0001, which was revoked" in shown
+    assert f"still serves mm/{rotation_id(1)}, which was revoked" in shown
 
 
 def test_what_another_hand_changed_is_told_with_the_command_that_restores_it(cli: CliWorld) -> None:

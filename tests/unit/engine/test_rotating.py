@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from config.schema import FieldNames, Policy
 from tests.fakes.vault import Call
-from tests.harness import Harness
+from tests.harness import Harness, rotation_id
 from worker.errors import (
     AuthenticationRefusedError,
     ClockSkewError,
@@ -61,11 +61,11 @@ def test_the_served_document_tells_where_it_comes_from(world: Harness) -> None:
     document = world.path().document
     assert document is not None
     assert (document.label, document.account, document.api_url, document.scopes, document.rotation_id) == (
-        "mm/id0001",
+        f"mm/{rotation_id(1)}",
         "main",
         "https://api.limitless.exchange",
         ("trading",),
-        "id0001",
+        rotation_id(1),
     )
 
 
@@ -392,7 +392,7 @@ def test_the_predecessors_grace_counts_from_vaults_own_time(due: Harness) -> Non
 def test_every_outcome_of_a_rotation_names_its_rotation_id(due: Harness) -> None:
     outcomes = due.engine.rotate("mm")
     assert [(one.action, one.result, one.rotation_id) for one in outcomes] == [
-        (action, Result.DONE, "id0002") for action in (Action.MINT, Action.VERIFY, Action.PROMOTE, Action.CLOSE)
+        (action, Result.DONE, rotation_id(2)) for action in (Action.MINT, Action.VERIFY, Action.PROMOTE, Action.CLOSE)
     ]
 
 

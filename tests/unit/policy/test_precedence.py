@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.schema import Freeze, Policy
-from tests.build import NOON, ago, facts, intent, journal, path, record, served, state
+from tests.build import NOON, ago, ahead, facts, intent, journal, path, record, served, state
 from worker.account_ledger import AccountLedger, Dangling, Pause, Suspicion
 from worker.journal import Failures, RecordState
 from worker.models import PathContent
@@ -64,7 +64,7 @@ def meet(*what: str) -> CredentialFacts:
     if "moved" in what:
         more["credential"] = "former-name"
     if "behind" in what:
-        at_path = served(1, sequence=41)
+        at_path = ahead(1, sequence=41)
     if "drifted" in what:
         at_path = path(PathContent.FOREIGN, 9)
     promoted = (

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.schema import Policy
-from tests.build import NOON, ago, facts, intent, journal, path, record, served
+from tests.build import NOON, ago, ahead, facts, intent, journal, path, record, served
 from worker.journal import Failures, RecordState
 from worker.models import PathContent, Severity
 from worker.policy.facts import CredentialFacts
@@ -112,11 +112,11 @@ WAITS = [
     ),
     (
         "a journal restored from a backup",
-        facts(journal(record(1, CURRENT, promoted=ago(days=8)), sequence=11), served(2, sequence=12)),
+        facts(journal(record(1, CURRENT, promoted=ago(days=8)), sequence=11), ahead(2, sequence=12)),
         Reason.JOURNAL_BEHIND,
         Severity.ERROR,
     ),
-    ("a lost journal", facts(None, served(1)), Reason.JOURNAL_BEHIND, Severity.ERROR),
+    ("a lost journal", facts(None, ahead(1)), Reason.JOURNAL_BEHIND, Severity.ERROR),
     (
         "a journal of another account",
         facts(journal(record(1, CURRENT, promoted=ago(days=8)), account="other"), served(1)),

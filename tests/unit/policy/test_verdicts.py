@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.schema import Account, Freeze, Guards, Policy
-from tests.build import NOON, account, ago, facts, journal, listed, path, record, served, state
+from tests.build import NOON, account, ago, ahead, facts, journal, listed, path, record, served, state
 from worker.account_ledger import AccountLedger, Dangling, Flag, Pause, Suspicion
 from worker.journal import Failures, RecordState, TokenRecord
 from worker.models import ListedToken, PathContent, Severity
@@ -139,7 +139,7 @@ QUIET = [
 @pytest.mark.parametrize("journal_lost", [True, False])
 def test_nobody_is_told_to_revoke_a_token_that_services_are_served(*, journal_lost: bool) -> None:
     known = None if journal_lost else journal(FINE, sequence=1)
-    found = plan_flags(account(facts(known, served(7)), tokens=(listed(7),)), NOON)
+    found = plan_flags(account(facts(known, ahead(7)), tokens=(listed(7),)), NOON)
     assert begun(found) == [(Reason.JOURNAL_BEHIND, Severity.ERROR)]
 
 

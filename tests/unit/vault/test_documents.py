@@ -61,7 +61,7 @@ json_values = st.recursive(
 
 
 def through_json(data: dict[str, Any]) -> dict[str, Any]:
-    copied: dict[str, Any] = json.loads(json.dumps({**data, WRITE_ID: "attempt"}))
+    copied: dict[str, Any] = json.loads(json.dumps({**data, WRITE_ID: "0123456789abcdef" * 2}))
     return copied
 
 
@@ -202,3 +202,18 @@ def test_a_document_that_somebody_made_to_break_us_is_foreign(field: str, value:
 
 def test_a_bare_token_id_that_is_no_token_id_is_foreign() -> None:
     assert parse_served({"token_id": "x" * 900_000, "secret": "s"}, FieldNames()) == (PathContent.FOREIGN, None)
+
+
+@pytest.mark.parametrize("write_id", ["attempt", "", None, 7, "0123456789ABCDEF" * 2, "0" * 31])
+@given(documents, field_names)
+def test_a_document_with_a_write_id_that_is_none_of_ours_counts_as_put_there_by_people(
+    write_id: object, document: ServedDocument, fields: FieldNames
+) -> None:
+    _, found = parse_served({**through_json(served_data(document, fields)), WRITE_ID: write_id}, fields)
+
+    assert found is not None
+    assert (found.label, found.rotation_id, found.sequence) == ("", "", 0)
+
+
+def test_a_tombstone_with_a_write_id_that_is_none_of_ours_is_foreign() -> None:
+    assert parse_served({"tombstone": True, WRITE_ID: "theirs"}, FieldNames()) == (PathContent.FOREIGN, None)

@@ -1,0 +1,210 @@
+"""A person's order ends what the journal knows to be ours, whatever is at the path; an emergency outlives the rest."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.forging import LARGEST, UNKNOWN_ID, forge
+from tests.harness import ACCOUNT, Harness
+from tests.scenes import ORDER, behind, drifted, reasons, rotated_twice, serve_by_hand
+from worker.errors import ExchangeRefusedError, ExchangeUnavailableError
+from worker.journal import RecordState
+from worker.policy.steps import Reason
+
+SANE: dict[str, Any] = {"sequence": 200, "rotation_id": UNKNOWN_ID, "label": f"mm/{UNKNOWN_ID}"}
+
+
+def forged_far(world: Harness) -> None:
+    forge(world, **{**SANE, "sequence": LARGEST, "token_id": "nil"})
+
+
+def forged_near(world: Harness) -> None:
+    forge(world, **SANE, token_id="nil")
+
+
+def written_by_a_person(world: Harness) -> None:
+    token = world.exchange.issue_by_person("new bot")
+    serve_by_hand(world, token.token_id, token.secret)
+
+
+AFTERWARDS: list[Callable[[Harness], None]] = [forged_far, forged_near, written_by_a_person]
+
+
+@pytest.mark.parametrize("change", AFTERWARDS)
+def test_what_was_ordered_before_the_path_was_changed_is_revoked_all_the_same(
+    change: Callable[[Harness], None],
+) -> None:
+    world = rotated_twice()
+    ours = world.live()
+    world.exchange.fail_next("revoke", ExchangeUnavailableError("503"), count=2)
+    world.engine.ordered_by(ORDER).revoke_all("mm")
+    assert ours <= world.live()
+    change(world)
+    world.engine.revoke(ACCOUNT)
+    assert not ours & world.live()
+
+
+def compromised_but_not_replaced(world: Harness) -> None:
+    """Order an emergency that cannot mint now: the compromised tokens are still alive."""
+    world.exchange.fail_next("derive", ExchangeRefusedError("403", status=403))
+    world.engine.ordered_by(ORDER).emergency("mm")
+    assert world.journal().emergency_at is not None
+
+
+def with_an_emergency() -> Harness:
+    world = rotated_twice()
+    compromised_but_not_replaced(world)
+    return world
+
+
+def test_a_reclaim_over_a_forged_path_does_not_end_an_emergency_whose_tokens_are_alive() -> None:
+    world = with_an_emergency()
+    old = world.live()
+    forge(world, **SANE)
+    world.engine.ordered_by(ORDER).adopt("mm", reclaim=True)
+    world.clock.advance(timedelta(minutes=5))
+    world.settle(sweeps=3)
+    assert not old & world.live()
+    assert world.live() == {world.served()}
+
+
+def test_a_reclaim_over_what_a_person_wrote_does_not_end_an_emergency() -> None:
+    world = with_an_emergency()
+    old = world.live()
+    written_by_a_person(world)
+    outcomes = world.engine.ordered_by(ORDER).adopt("mm", reclaim=True)
+    assert "is still open" in outcomes[-1].sentence
+    world.clock.advance(timedelta(minutes=5))
+    world.settle(sweeps=3)
+    assert not old & world.live()
+
+
+def test_an_emergency_of_a_restored_journal_is_finished_once_more() -> None:
+    world = with_an_emergency()
+    old, journal = world.live(), world.journal()
+    world.clock.advance(timedelta(minutes=5))
+    world.settle(sweeps=2)
+    now = world.vault.journals.read(world.location())
+    assert now is not None
+    world.vault.journals.write(world.location(), journal, cas=now.version)
+    world.engine.ordered_by(ORDER).adopt("mm", reclaim=True)
+    world.clock.advance(timedelta(minutes=5))
+    world.settle(sweeps=3)
+    assert not old & world.live()
+    assert world.live() == {world.served()}
+    assert world.journal().emergency_at is None
+
+
+@pytest.mark.parametrize("change", AFTERWARDS)
+def test_revoking_all_fulfils_an_open_emergency_over_a_path_that_is_not_ours(
+    change: Callable[[Harness], None],
+) -> None:
+    world = with_an_emergency()
+    old = world.live()
+    change(world)
+    world.engine.ordered_by(ORDER).revoke_all("mm")
+    assert (old & world.live(), world.journal().emergency_at) == (set(), None)
+
+
+# --- a journal that was restored
+
+
+def test_an_emergency_of_a_journal_that_is_behind_replaces_the_served_token_too() -> None:
+    world = behind()
+    old = world.live()
+    outcomes = world.engine.ordered_by(ORDER).emergency("mm")
+    assert not old & world.live(), reasons(outcomes)
+    assert world.live() == {world.served()}
+
+
+def test_an_emergency_of_a_journal_that_is_behind_is_finished_by_sweeps() -> None:
+    world = behind()
+    old = world.live()
+    world.exchange.fail_next("derive", ExchangeRefusedError("403", status=403))
+    world.engine.ordered_by(ORDER).emergency("mm")
+    world.clock.advance(timedelta(minutes=5))
+    world.settle(sweeps=3)
+    assert not old & world.live()
+    assert world.live() == {world.served()}
+
+
+def test_an_emergency_of_a_journal_that_is_behind_writes_a_sequence_above_both() -> None:
+    world = behind()
+    before = world.path().document
+    assert before is not None
+    world.engine.ordered_by(ORDER).emergency("mm")
+    after = world.path().document
+    assert after is not None
+    assert before.sequence < after.sequence <= world.journal().sequence
+
+
+def test_an_emergency_of_a_journal_that_is_behind_revokes_no_token_that_the_exchange_does_not_call_ours() -> None:
+    world = behind()
+    mobile = world.exchange.issue_by_person("mobile app")
+    forge(world, **SANE, token_id=mobile.token_id, secret=mobile.secret.get_secret_value())
+    before = world.path()
+    outcomes = world.engine.ordered_by(ORDER).emergency("mm")
+    assert (reasons(outcomes), world.path()) == ([Reason.JOURNAL_BEHIND], before)
+    assert mobile.token_id in world.live()
+    assert "rotator revoke mm --all" in outcomes[-1].sentence
+
+
+def test_an_emergency_of_a_journal_that_is_behind_waits_for_a_list_that_tells_whose_the_served_token_is() -> None:
+    world = behind()
+    before = world.path()
+    world.exchange.fail_next("list", ExchangeUnavailableError("503"), count=3)
+    outcomes = world.engine.ordered_by(ORDER).emergency("mm")
+    assert (reasons(outcomes), world.path()) == ([Reason.JOURNAL_BEHIND], before)
+    assert "rotator revoke mm --all" in outcomes[-1].sentence
+
+
+def test_a_token_that_another_credential_knows_is_not_taken_for_ours_by_an_emergency() -> None:
+    world = Harness("mm", "hedge")
+    for name in ("mm", "hedge"):
+        world.engine.rotate(name)
+        world.use_served(name)
+    hedge = world.served("hedge")
+    forge(world, "hedge", at="mm", **SANE)
+    world.engine.ordered_by(ORDER).emergency("mm")
+    assert hedge in world.live()
+
+
+@pytest.mark.parametrize("made", [behind, drifted])
+def test_a_persons_orders_leave_a_path_that_is_not_ours_as_it_is(made: Callable[[], Harness]) -> None:
+    world = made()
+    before = world.path()
+    known = {one.token_id for one in world.journal().ledger}
+    world.engine.ordered_by(ORDER).revoke_all("mm")
+    world.engine.ordered_by(ORDER).retire("mm")
+    assert (world.path(), known & world.live()) == (before, set())
+
+
+# --- an open rotation
+
+
+def staged() -> Harness:
+    world = rotated_twice()
+    world.exchange.fail_next("list_as", ExchangeUnavailableError("503"), count=9)
+    world.engine.rotate("mm", requested=True)
+    world.exchange.recover()
+    return world
+
+
+@pytest.mark.parametrize("order", ["revoke_all", "retire"])
+def test_an_order_ends_a_staged_token_too_although_somebody_deleted_the_latest_version(order: str) -> None:
+    world = staged()
+    world.vault.delete_foreign(world.location())
+    getattr(world.engine.ordered_by(ORDER), order)("mm")
+    assert world.live() == set()
+
+
+@pytest.mark.parametrize("change", AFTERWARDS)
+def test_an_order_ends_a_staged_token_too_over_a_path_that_is_not_ours(change: Callable[[Harness], None]) -> None:
+    world = staged()
+    ours = world.live()
+    change(world)
+    world.engine.ordered_by(ORDER).revoke_all("mm")
+    assert not ours & world.live()
+    assert RecordState.CURRENT not in [state for _, state in world.states()]

@@ -1,0 +1,57 @@
+"""Copies: a signed call tells whether another credential's path holds a token of ours with its secret."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from worker.engine.world import World
+from worker.errors import AuthenticationRefusedError, RotatorError, UnusableSecretError
+from worker.journal import note_own_call
+from worker.policy.copies import proved, to_prove
+from worker.policy.facts import AccountFacts, Copy, CredentialFacts
+
+_LONGEST_CALL = timedelta(minutes=1)
+
+
+def prove_copies(world: World, facts: AccountFacts) -> AccountFacts:
+    """Return the facts with what signed calls told about the copies that nothing else tells about.
+
+    A call that fails for another reason leaves it unknown. Each one is noted in the owner's journal before it is made:
+    it may move the token's `lastUsedAt`, and is nobody's use.
+    """
+    for copy in to_prove(facts, world.clock.now()):
+        if world.stopping():
+            break
+        credentials = {one.credential.name: one for one in facts.credentials}
+        try:
+            credentials[copy.owner] = _noted(world, credentials[copy.owner], copy.token_id)
+            facts = replace(facts, credentials=tuple(credentials.values()))
+            works = _works(world, credentials[copy.reader], copy)
+        except RotatorError:
+            continue  # told as unknown
+        facts = proved(facts, copy, works=works)
+    return facts
+
+
+def _noted(world: World, owner: CredentialFacts, token_id: str) -> CredentialFacts:
+    if owner.journal is None:
+        return owner
+    policy, now = owner.credential.policy, world.clock.now()
+    noted = note_own_call(
+        owner.journal.journal,
+        token_id,
+        opened_at=now,
+        closed_at=now + _LONGEST_CALL,
+        gap=policy.lastused_lag + policy.max_clock_skew,
+    )
+    return replace(owner, journal=world.journals.write(owner.location, noted, cas=owner.journal.version))
+
+
+def _works(world: World, reader: CredentialFacts, copy: Copy) -> bool:
+    document = reader.path.document if reader.path else None
+    if document is None or document.token_id != copy.token_id:
+        return False
+    try:
+        world.exchange.list_tokens_as(document.token_id, document.secret)
+    except (AuthenticationRefusedError, UnusableSecretError):
+        return False
+    return True
