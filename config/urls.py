@@ -48,6 +48,11 @@ def check_redis_url(url: str, place: Place) -> bool:
     return usable
 
 
+def is_loopback_url(url: str) -> bool:
+    """Return whether the URL names this machine."""
+    return _is_loopback(urlsplit(url).hostname or "")
+
+
 def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True

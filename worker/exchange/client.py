@@ -15,6 +15,7 @@ from worker.exchange.text import clean
 from worker.exchange.transport import AnswerLostError
 from worker.exchange.wire import WireFormatError, read_capabilities, read_derived, write_json
 from worker.models import Capabilities, DerivedToken, TokenList
+from worker.outside import NOTHING_SPECIAL, Outside
 from worker.ports import Clock, IdentitySource
 
 _REQUEST_TIMEOUT = 408
@@ -30,6 +31,7 @@ class ExchangeClient(TokenCalls):
         identity: asked for a token before every request.
         clock: dates signatures and measures deadlines.
         transport: replaces the network, for tests.
+        outside: whom to trust, and the proxy.
     """
 
     def __init__(
@@ -40,10 +42,12 @@ class ExchangeClient(TokenCalls):
         identity: IdentitySource,
         clock: Clock,
         transport: httpx.BaseTransport | None = None,
+        outside: Outside = NOTHING_SPECIAL,
     ) -> None:
-        super().__init__(account=account, api_url=api_url, clock=clock, transport=transport)
+        super().__init__(account=account, api_url=api_url, clock=clock, transport=transport, outside=outside)
         self._identity = identity
         self._network = transport
+        self._outside = outside
 
     def get_capabilities(self) -> Capabilities:
         """Return what the profile may do; repeated when safe. Raises TransientError or PermanentError."""
@@ -121,6 +125,7 @@ class ExchangeClient(TokenCalls):
             api_url=self._transport.base_url,
             clock=self._clock,
             transport=self._network,
+            outside=self._outside,
         )
 
     def _signing(self) -> Signing:
