@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import hvac
 import requests
@@ -15,10 +14,15 @@ from hvac.adapters import RawAdapter
 from pydantic import SecretStr
 
 from worker.errors import PermanentError, RotatorError, TransientError, VaultRefusedError, VaultUnavailableError
+from worker.network import bounded
+from worker.outside import authorities
 from worker.ports import Clock
 from worker.vault.errors import Answer, NoAnswerError, read_answer, refusal, transport_error
+from worker.vault.network import CarefulSession
 
 TIMEOUT_SECONDS: Final = 5.0
+_WAITS: Final = 2
+"""How many waits a whole request may take: one to connect, one to be answered."""
 RENEW_AFTER: Final = 2 / 3
 """The part of a token's life after which it is renewed or replaced: renewal alone is capped by its `max_ttl`."""
 RETRY_SECONDS: Final = 30.0
@@ -54,7 +58,7 @@ class VaultSession:
         secret_id: of the same AppRole.
         namespace: of Vault Enterprise or OpenBao.
         cacert: a file with the authority of Vault's certificate.
-        timeout: seconds for connecting and for each read.
+        timeout: seconds for connecting and for each wait; a whole request with its answer may take twice that.
 
     Raises:
         VaultRefusedError: neither a token nor an AppRole was given.
@@ -117,7 +121,14 @@ class VaultSession:
         def ask(client: hvac.Client) -> Any:
             session: requests.Session = client.adapter.session
             params = {"standbyok": "true", "perfstandbyok": "true"}
-            return session.get(f"{self.address}/v1/sys/health", params=params, timeout=self._timeout)
+            # hvac would send the namespace. What it passes at each call is passed here, too.
+            return session.get(
+                f"{self.address}/v1/sys/health",
+                params=params,
+                timeout=self._timeout,
+                verify=session.verify,
+                allow_redirects=False,
+            )
 
         return self._send("read its health", ask, None)
 
@@ -212,7 +223,8 @@ class VaultSession:
         # An empty string and not None, for which hvac would look into the environment and the home folder.
         client.token = token.get_secret_value() if token else ""
         try:
-            return read_answer(request(client))
+            with bounded(_WAITS * self._timeout):
+                return read_answer(request(client))
         except requests.RequestException as exc:
             failure = transport_error(exc, address=self.address, act=act)
         # Raised out here, so that the library's exception (it holds the token) is not even its context.
@@ -221,8 +233,7 @@ class VaultSession:
     def _client(self) -> hvac.Client:
         client: hvac.Client | None = getattr(self._local, "client", None)
         if client is None:
-            session = _CarefulSession()
-            session.verify = str(self._cacert) if self._cacert else True
+            session = CarefulSession(authorities=authorities(self._cacert))
             client = hvac.Client(
                 url=self.address,
                 token="",
@@ -230,6 +241,7 @@ class VaultSession:
                 verify=session.verify,
                 timeout=self._timeout,  # type: ignore[arg-type] # the stubs want an int, requests takes a float
                 namespace=self._namespace,
+                allow_redirects=False,
                 adapter=RawAdapter,
                 ignore_exceptions=True,
             )
@@ -237,14 +249,3 @@ class VaultSession:
             with self._clients_lock:
                 self._clients.append(client)
         return client
-
-
-class _CarefulSession(requests.Session):
-    """Follows a standby's redirect to the active node, but neither out of TLS nor by turning a write into a read."""
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        target = super().get_redirect_target(resp)
-        if target is None or resp.status_code not in {HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT}:
-            return None
-        leaves_tls = urlsplit(resp.url).scheme == "https" and urlsplit(target).scheme == "http"
-        return None if leaves_tls else target
