@@ -51,6 +51,11 @@ class Environment:
         """Return the variable without surrounding blanks, or None when it is unset or empty."""
         return self._environ.get(name, "").strip() or None
 
+    def path(self, name: str) -> Path | None:
+        """Return the path that the variable holds, or None when it is unset or empty."""
+        text = self.text(name)
+        return Path(text) if text else None
+
     def secret(self, name: str) -> SecretStr | None:
         """Return the secret from the variable or from the file that `<name>_FILE` names, or None."""
         direct, path = self.text(name), self.text(f"{name}_FILE")
@@ -105,6 +110,7 @@ def read_infrastructure(env: Environment) -> Infrastructure | None:
         vault_token=token,
         vault_role_id=role_id,
         vault_secret_id=secret_id,
+        vault_secret_id_file=env.path("VAULT_SECRET_ID_FILE"),
         vault_namespace=env.text("VAULT_NAMESPACE"),
         vault_cacert=Path(cacert) if cacert else None,
         sentry_dsn=dsn,

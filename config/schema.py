@@ -157,6 +157,7 @@ class Infrastructure(_Frozen):
     vault_token: SecretStr | None = None
     vault_role_id: SecretStr | None = None
     vault_secret_id: SecretStr | None = None
+    vault_secret_id_file: Path | None = None
     vault_namespace: str | None = None
     vault_cacert: Path | None = None
     sentry_dsn: SecretStr | None = None

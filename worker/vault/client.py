@@ -13,11 +13,19 @@ import structlog
 from hvac.adapters import RawAdapter
 from pydantic import SecretStr
 
-from worker.errors import PermanentError, RotatorError, TransientError, VaultRefusedError, VaultUnavailableError
+from worker.errors import (
+    PermanentError,
+    RotatorError,
+    TransientError,
+    VaultForbiddenError,
+    VaultRefusedError,
+    VaultUnavailableError,
+)
 from worker.network import bounded
 from worker.outside import authorities
 from worker.ports import Clock
-from worker.vault.errors import Answer, NoAnswerError, read_answer, refusal, transport_error
+from worker.vault.approle import AppRole
+from worker.vault.errors import Answer, NoAnswerError, login_denied, read_answer, refusal, transport_error
 from worker.vault.network import CarefulSession
 
 TIMEOUT_SECONDS: Final = 5.0
@@ -47,8 +55,9 @@ class VaultSession:
     """A login at one Vault, shared by all threads; each thread has a client and connections of its own.
 
     With an AppRole it logs in at first use, again at two thirds of the token's life, and once more when a request is
-    denied (the token may have been revoked). A given token is renewed when it can be. Nothing is taken from
-    `VAULT_TOKEN` or `~/.vault-token` behind the caller's back, and no request is repeated on its own.
+    denied (the token may have been revoked); refused logins are spaced (`worker.vault.approle`). A given token is
+    renewed when it can be. Nothing is taken from `VAULT_TOKEN` or `~/.vault-token` behind the caller's back, and no
+    request is repeated on its own.
 
     Args:
         address: for instance `https://vault:8200`.
@@ -56,6 +65,7 @@ class VaultSession:
         token: used when there is no AppRole.
         role_id: of an AppRole.
         secret_id: of the same AppRole.
+        secret_id_file: where the secret id is read anew at each login.
         namespace: of Vault Enterprise or OpenBao.
         cacert: a file with the authority of Vault's certificate.
         timeout: seconds for connecting and for each wait; a whole request with its answer may take twice that.
@@ -72,12 +82,15 @@ class VaultSession:
         token: SecretStr | None = None,
         role_id: SecretStr | None = None,
         secret_id: SecretStr | None = None,
+        secret_id_file: Path | None = None,
         namespace: str | None = None,
         cacert: Path | None = None,
         timeout: float = TIMEOUT_SECONDS,
     ) -> None:
         self.address = address.rstrip("/")
-        approle = (role_id, secret_id) if role_id and secret_id else None
+        approle = (
+            AppRole(role_id, secret_id, secret_id_file=secret_id_file, clock=clock) if role_id and secret_id else None
+        )
         if approle is None and token is None:
             raise VaultRefusedError(
                 f"No login for Vault at {self.address}: set VAULT_ROLE_ID and VAULT_SECRET_ID, or VAULT_TOKEN."
@@ -175,15 +188,7 @@ class VaultSession:
 
     def _first_login(self, act: str) -> _Login:
         if self._approle:
-            role_id, secret_id = self._approle
-            answer = self._authenticate(
-                f"log in with the AppRole to {act}",
-                lambda client: client.auth.approle.login(
-                    role_id.get_secret_value(), secret_id.get_secret_value(), use_token=False
-                ),
-                None,
-            )
-            return self._login_from(answer, f"log in with the AppRole to {act}")
+            return self._approle_login(self._approle, f"log in with the AppRole to {act}")
         if self._given is None:
             raise VaultRefusedError(f"No login for Vault at {self.address}.")
         asked = f"look up our own token to {act}"
@@ -191,6 +196,25 @@ class VaultSession:
         # Denied means that the token may not look at itself, or is not valid: the request itself will tell.
         life = answer.data.get("ttl") if answer.data.get("renewable") is True else None
         return self._living(self._given, life)
+
+    def _approle_login(self, approle: AppRole, act: str) -> _Login:
+        secret_id = approle.secret_id_to_try()
+        answer = self._authenticate(
+            act,
+            lambda client: client.auth.approle.login(
+                approle.role_id.get_secret_value(), secret_id.get_secret_value(), use_token=False
+            ),
+            None,
+        )
+        try:
+            login = self._login_from(answer, act)
+        except PermanentError as exc:
+            why = login_denied(address=self.address) if isinstance(exc, VaultForbiddenError) else str(exc)
+        else:
+            approle.accept()
+            return login
+        approle.refuse(secret_id, why)
+        raise VaultRefusedError(why)
 
     def _prolonged(self, login: _Login, act: str) -> _Login:
         asked = f"renew our own token to {act}"

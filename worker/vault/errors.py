@@ -38,7 +38,8 @@ _UNAVAILABLE: Final = {
 }
 
 _EXPLAINED: Final = {
-    "invalid role or secret id": "the role id or secret id is not valid (any more): issue a new secret id",
+    "invalid role or secret id": "the role id or secret id is not valid (any more): issue a new secret id, which is "
+    "read from VAULT_SECRET_ID_FILE at the next login",
     "maximum number of strings": "the document is more complex than Vault allows",
     "too large": "the document is larger than Vault allows",
     "no handler for route": "no secrets engine is mounted there: enable KV version 2",
@@ -174,6 +175,17 @@ def refusal(answer: Answer, *, address: str, act: str) -> RotatorError:
     why = next((text for phrase, text in _EXPLAINED.items() if answer.says(phrase)), None)
     reason = why or f"status {answer.status}; Vault's audit log has its reason"
     return VaultRefusedError(f"Vault at {address} refused it ({reason}): {failed}.")
+
+
+def login_denied(*, address: str) -> str:
+    """Return what to say of an AppRole login that was answered 403, as nothing but these two are."""
+    return (
+        f"Vault at {address} denied the AppRole login itself: the role is locked out after too many bad logins, "
+        "whoever made them (then even the right secret id is refused, for 15 minutes unless tuned otherwise), or this "
+        "machine's address is not among those that the role is bound to. Look in Vault's audit log for who logs in "
+        "with this role id. This ends a lockout and prevents the next: "
+        "vault auth tune -user-lockout-disable=true approle/"
+    )
 
 
 def _too_much(exc: BaseException) -> bool:
