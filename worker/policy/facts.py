@@ -79,7 +79,7 @@ class AccountFacts:
         tokens: the complete list, or None when it could not be read.
         list_error: why, then.
         listed_at: our clock when the list's answer arrived.
-        vault_time: Vault's clock, or None when unknown; read at `vault_read_at` on ours.
+        vault_time: Vault's clock, or None when unknown (`vault_time_error` says why); read at `vault_read_at` on ours.
         vault_read_at: see `vault_time`.
         credentials: the facts of each credential of the account, read after the list.
     """
@@ -93,6 +93,7 @@ class AccountFacts:
     credentials: tuple[CredentialFacts, ...]
     state: AccountState | None = None
     state_error: str | None = None
+    vault_time_error: str | None = None
 
     def unrecorded(self, tokens: TokenList) -> tuple[ListedToken, ...]:
         """Return the listed tokens that are in no credential's ledger and in no open intent."""

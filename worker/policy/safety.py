@@ -145,6 +145,12 @@ def _hold(facts: CredentialFacts, reason: Reason, sentence: str, severity: Sever
     return Hold(facts.credential.account, facts.credential.name, reason, sentence, severity)
 
 
+_NO_DATE = (
+    "Its list of tokens came without a readable Date header: look at what stands between us and the exchange, and "
+    "whether our own clock runs."
+)
+
+
 def account_hold(facts: AccountFacts, tolerance: timedelta) -> Hold | None:
     """Return why nothing may be revoked in this account now: no list, an unknown clock, or clocks apart.
 
@@ -159,7 +165,8 @@ def account_hold(facts: AccountFacts, tolerance: timedelta) -> Hold | None:
     skews = {"the exchange": facts.exchange_skew, "Vault": facts.vault_skew}
     for whose, skew in skews.items():
         if skew is None:
-            sentence = f"Nothing is revoked for {name}: the clock of {whose} is unknown."
+            why = {"Vault": facts.vault_time_error or "It did not tell its time."}.get(whose, _NO_DATE)
+            sentence = f"Nothing is revoked for {name}: the clock of {whose} is unknown. {why}"
             return Hold(facts.account, "", Reason.TIME_UNKNOWN, sentence, Severity.WARNING)
     exchange, vault = facts.exchange_skew or timedelta(), facts.vault_skew or timedelta()
     apart = max(abs(exchange), abs(vault), abs(exchange - vault))
