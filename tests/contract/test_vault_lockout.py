@@ -99,7 +99,7 @@ def test_a_locked_out_worker_works_again_once_the_lockout_is_over(
         VaultKv(session=session).read(LOCATION)
     with root(private_vault) as client:
         # What setup.sh tunes; it ends a lockout at once.
-        client.sys.tune_auth_method(path="approle", user_lockout_config={"lockout_disable": True})
+        client.sys.tune_auth_method(path="approle", user_lockout_config={"lockout_disable": True})  # type: ignore[no-untyped-call]
     clock.advance(timedelta(minutes=1))
 
     assert VaultKv(session=session).read(LOCATION) is None

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import hvac
 import pytest
@@ -206,13 +207,15 @@ def test_a_stranger_who_knows_the_role_id_cannot_lock_the_worker_out(
 def test_an_approle_mount_that_others_may_use_keeps_its_lockout_unless_told_otherwise(
     run_setup: Run, private_vault: EmbeddedVault
 ) -> None:
+    def off(client: Any) -> bool:
+        return bool(client.sys.read_auth_method_tuning("approle")["data"].get("user_lockout_disable", False))
+
     with root(private_vault) as client:
         client.sys.enable_auth_method("approle")
-
         kept = run_setup()
-        before = client.sys.read_auth_method_tuning("approle")["data"].get("user_lockout_disable", False)
+        before = off(client)
         changed = run_setup(APPROLE_LOCKOUT="off")
-        after = client.sys.read_auth_method_tuning("approle")["data"].get("user_lockout_disable", False)
+        after = off(client)
 
     assert (kept.returncode, before, changed.returncode, after) == (0, False, 0, True)
     assert "APPROLE_LOCKOUT=off" in kept.stdout
