@@ -82,7 +82,9 @@ class ReadCredential:
     credential: Credential | None
 
 
-def read_accounts(raw: object, place: Place, env: Environment, folder: Path) -> list[ReadAccount]:
+def read_accounts(
+    raw: object, place: Place, env: Environment, folder: Path, *, identities: bool = True
+) -> list[ReadAccount]:
     """Return the accounts that have a name, having added every mistake.
 
     Args:
@@ -90,6 +92,7 @@ def read_accounts(raw: object, place: Place, env: Environment, folder: Path) -> 
         place: of that key.
         env: where identities and LIMITLESS_API_URL come from.
         folder: what relative file names in the TOML are relative to.
+        identities: whether the accounts' identities are needed; without, none is looked for.
     """
     read: list[ReadAccount] = []
     for table, at in entries(raw, place):
@@ -100,12 +103,12 @@ def read_accounts(raw: object, place: Place, env: Environment, folder: Path) -> 
         level = read_level(account.model.policy, at.at("policy"))
         named = _check_name(account, at, taken=[one.name for one in read], what="account")
         api_url = _api_url(account, at, env)
-        identity = _identity(account, at, env, folder)
+        identity = _identity(account, at, env, folder) if identities else None
         read.append(
             ReadAccount(
                 name=account.model.name,
                 account=_account(account.model.name, api_url, identity, guards)
-                if named and api_url and identity
+                if named and api_url and (identity or not identities)
                 else None,
                 level=level,
             )
@@ -185,7 +188,7 @@ def _check_label(name: str, at: Place) -> bool:
     return False
 
 
-def _account(name: str, api_url: str, identity: SecretStr | Path, guards: Guards) -> Account:
+def _account(name: str, api_url: str, identity: SecretStr | Path | None, guards: Guards) -> Account:
     if isinstance(identity, Path):
         return Account(name=name, api_url=api_url, identity_token_file=identity, guards=guards)
     return Account(name=name, api_url=api_url, identity_token=identity, guards=guards)

@@ -9,7 +9,7 @@ from sentry_sdk.utils import BadDsn, Dsn
 from config.mistakes import ENVIRONMENT, Mistake
 from config.schema import Infrastructure
 from config.tables import Place
-from config.urls import check_redis_url, check_url
+from config.urls import check_proxy_url, check_redis_url, check_url
 
 VARIABLES = (
     "ROTATOR_CONFIG",
@@ -20,6 +20,8 @@ VARIABLES = (
     "VAULT_SECRET_ID",
     "VAULT_NAMESPACE",
     "VAULT_CACERT",
+    "ROTATOR_PROXY",
+    "ROTATOR_CACERT",
     "SENTRY_DSN",
     "SENTRY_ENVIRONMENT",
     "LIMITLESS_API_URL",
@@ -50,6 +52,11 @@ class Environment:
     def text(self, name: str) -> str | None:
         """Return the variable without surrounding blanks, or None when it is unset or empty."""
         return self._environ.get(name, "").strip() or None
+
+    def path(self, name: str) -> Path | None:
+        """Return the path that the variable holds, or None when it is unset or empty."""
+        text = self.text(name)
+        return Path(text) if text else None
 
     def secret(self, name: str) -> SecretStr | None:
         """Return the secret from the variable or from the file that `<name>_FILE` names, or None."""
@@ -87,29 +94,55 @@ class Environment:
         return SecretStr(text)
 
 
-def read_infrastructure(env: Environment) -> Infrastructure | None:
-    """Return the servers and the worker's credentials for them, or None when something needed is wrong or missing."""
+def read_infrastructure(env: Environment, *, for_beat: bool = False) -> Infrastructure | None:
+    """Return the servers and the worker's credentials for them, or None when something needed is wrong or missing.
+
+    Args:
+        env: what they are read from.
+        for_beat: leave out what beat has no use for, so that it need not be given: everything about Vault.
+    """
     redis_url = _redis_url(env)
+    proxy = _proxy(env)
+    dsn = _sentry_dsn(env)
+    cacert = _pem_file(env, "ROTATOR_CACERT", "the authorities that the exchange and Sentry are verified with")
+    shared = {
+        "redis_url": redis_url,
+        "outside_cacert": cacert,
+        "outside_proxy": proxy,
+        "sentry_dsn": dsn,
+        "sentry_environment": env.text("SENTRY_ENVIRONMENT")
+        or Infrastructure.model_fields["sentry_environment"].default,
+    }
+    if for_beat:
+        return Infrastructure.model_validate(shared) if redis_url else None
     vault_addr = _vault_addr(env)
     authenticated = _check_vault_login(env)
-    cacert = env.text("VAULT_CACERT")
-    if cacert and not Path(cacert).is_file():
-        env.place("VAULT_CACERT").add(f"names {cacert}, which is no file", "Name the PEM file of Vault's CA")
+    vault_cacert = _pem_file(env, "VAULT_CACERT", "Vault's CA")
     token, role_id, secret_id = (env.secret(f"VAULT_{name}") for name in ("TOKEN", "ROLE_ID", "SECRET_ID"))
-    dsn = _sentry_dsn(env)
     if redis_url is None or vault_addr is None or not authenticated:
         return None
     return Infrastructure(
-        redis_url=redis_url,
+        **shared,
         vault_addr=vault_addr,
         vault_token=token,
         vault_role_id=role_id,
         vault_secret_id=secret_id,
+        vault_secret_id_file=env.path("VAULT_SECRET_ID_FILE"),
         vault_namespace=env.text("VAULT_NAMESPACE"),
-        vault_cacert=Path(cacert) if cacert else None,
-        sentry_dsn=dsn,
-        sentry_environment=env.text("SENTRY_ENVIRONMENT") or Infrastructure.model_fields["sentry_environment"].default,
+        vault_cacert=vault_cacert,
     )
+
+
+def _pem_file(env: Environment, name: str, what: str) -> Path | None:
+    path = env.path(name)
+    if path and not path.is_file():
+        env.place(name).add(f"names {path}, which is no file", f"Name the PEM file of {what}")
+    return path
+
+
+def _proxy(env: Environment) -> SecretStr | None:
+    proxy = env.secret("ROTATOR_PROXY")
+    return proxy if proxy is None or check_proxy_url(proxy.get_secret_value(), env.place("ROTATOR_PROXY")) else None
 
 
 def _redis_url(env: Environment) -> SecretStr | None:

@@ -122,7 +122,7 @@ class Freeze(_Frozen):
 
 
 class Account(_Frozen):
-    """One Limitless profile. Exactly one of the two identity sources is set."""
+    """One Limitless profile. Exactly one of the two identity sources is set; in beat, none is."""
 
     name: str
     api_url: str = PRODUCTION_API_URL
@@ -151,15 +151,22 @@ class Schedule(_Frozen):
 
 
 class Infrastructure(_Frozen):
-    """What the environment says: servers and the worker's own credentials for them."""
+    """What the environment says: servers and the worker's own credentials for them.
+
+    Beat asks nothing of Vault, so it has no address of it and no login. `outside_cacert` and `outside_proxy` are about
+    what lies outside of the own network: the exchange and Sentry.
+    """
 
     redis_url: SecretStr
-    vault_addr: str
+    vault_addr: str = ""
     vault_token: SecretStr | None = None
     vault_role_id: SecretStr | None = None
     vault_secret_id: SecretStr | None = None
+    vault_secret_id_file: Path | None = None
     vault_namespace: str | None = None
     vault_cacert: Path | None = None
+    outside_cacert: Path | None = None
+    outside_proxy: SecretStr | None = None
     sentry_dsn: SecretStr | None = None
     sentry_environment: str = "production"
 

@@ -8,6 +8,7 @@ lines are off: the first four carry secrets, the last says nothing that the repo
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
+import certifi
 import sentry_sdk
 from sentry_sdk.integrations import Integration
 from sentry_sdk.integrations.atexit import AtexitIntegration
@@ -20,6 +21,7 @@ from sentry_sdk.types import Event, Hint
 
 from config.redaction import WITHHELD, is_ours, redact_text, redact_value
 from config.schema import Infrastructure
+from config.urls import is_loopback_url
 
 EXTRA_KEYS = frozenset({"evidence", "reason", "result", "sentence", "severity", "step", "kind", "age", "since"})
 """The `extra` that our own code attaches to an event; any other is dropped."""
@@ -50,6 +52,7 @@ def init_sentry(infrastructure: Infrastructure, release: str, transport: Transpo
     """
     if infrastructure.sentry_dsn is None:
         return False
+    proxy = _proxy(infrastructure)
     integrations: list[Integration] = [
         AtexitIntegration(callback=lambda _pending, _timeout: None),
         CeleryIntegration(propagate_traces=False, monitor_beat_tasks=False),
@@ -62,6 +65,10 @@ def init_sentry(infrastructure: Infrastructure, release: str, transport: Transpo
         environment=infrastructure.sentry_environment,
         release=release,
         transport=transport,
+        # Given or empty, so that neither proxies nor authorities are taken from the environment.
+        http_proxy=proxy,
+        https_proxy=proxy,
+        ca_certs=str(infrastructure.outside_cacert or certifi.where()),
         # Only these: others patch HTTP clients, record breadcrumbs, or send the command line.
         default_integrations=False,
         auto_enabling_integrations=False,
@@ -86,6 +93,13 @@ def init_sentry(infrastructure: Infrastructure, release: str, transport: Transpo
         debug=False,
     )
     return True
+
+
+def _proxy(infrastructure: Infrastructure) -> str:
+    if infrastructure.outside_proxy is None or infrastructure.sentry_dsn is None:
+        return ""
+    to_here = is_loopback_url(infrastructure.sentry_dsn.get_secret_value())
+    return "" if to_here else infrastructure.outside_proxy.get_secret_value()
 
 
 def scrub_event(event: Event, _hint: Hint | None = None) -> Event:

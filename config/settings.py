@@ -42,13 +42,14 @@ def config_path(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("ROTATOR_CONFIG", "").strip() or DEFAULT_CONFIG)
 
 
-def load_settings(environ: Mapping[str, str]) -> Settings:
+def load_settings(environ: Mapping[str, str], *, for_beat: bool = False) -> Settings:
     """Return the settings, or raise SettingsError with every mistake.
 
     Args:
         environ: such as `os.environ`.
+        for_beat: need and read nothing of Vault and of identities, for which beat has no use.
     """
-    settings, mistakes = _read(environ)
+    settings, mistakes = _read(environ, for_beat=for_beat)
     if settings is None or mistakes:
         raise SettingsError(mistakes)
     return settings
@@ -59,19 +60,26 @@ def check_settings(environ: Mapping[str, str]) -> list[Mistake]:
     return _read(environ)[1]
 
 
-def _read(environ: Mapping[str, str]) -> tuple[Settings | None, list[Mistake]]:
+def _read(environ: Mapping[str, str], *, for_beat: bool = False) -> tuple[Settings | None, list[Mistake]]:
     mistakes: list[Mistake] = []
     env = Environment(environ, mistakes)
     path = config_path(environ)
     content = read_toml(path, Place(str(path), "", mistakes))
-    infrastructure = read_infrastructure(env)
+    infrastructure = read_infrastructure(env, for_beat=for_beat)
     if content is None:
         return None, mistakes
-    return _assemble(content, Place(str(path), "", mistakes), env, infrastructure, path.parent), mistakes
+    place = Place(str(path), "", mistakes)
+    return _assemble(content, place, env, infrastructure, path.parent, identities=not for_beat), mistakes
 
 
 def _assemble(
-    content: dict[str, Any], place: Place, env: Environment, infrastructure: Infrastructure | None, folder: Path
+    content: dict[str, Any],
+    place: Place,
+    env: Environment,
+    infrastructure: Infrastructure | None,
+    folder: Path,
+    *,
+    identities: bool,
 ) -> Settings | None:
     elsewhere = dict.fromkeys(Policy.model_fields, "[defaults]")
     file = read_table(_File, content, place, elsewhere=elsewhere).model
@@ -79,7 +87,7 @@ def _assemble(
     check_layout(vault.model, place.at("vault"))
     schedule = read_table(Schedule, file.schedule, place.at("schedule"))
     defaults = read_level(file.defaults, place.at("defaults"))
-    accounts = read_accounts(file.accounts, place.at("accounts"), env, folder)
+    accounts = read_accounts(file.accounts, place.at("accounts"), env, folder, identities=identities)
     credentials = read_credentials(
         file.credentials, place.at("credentials"), accounts=accounts, defaults=defaults, vault=vault
     )

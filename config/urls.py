@@ -48,6 +48,24 @@ def check_redis_url(url: str, place: Place) -> bool:
     return usable
 
 
+def check_proxy_url(url: str, place: Place) -> bool:
+    """Return whether the URL names an http(s) proxy, else False with the mistake added to the place."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        usable = usable and parts.path in {"", "/"} and not parts.query and not parts.fragment
+    except ValueError:
+        usable = False
+    if not usable:
+        place.add("is not the URL of an http(s) proxy", "Write it like http://user:password@proxy:3128")
+    return usable
+
+
+def is_loopback_url(url: str) -> bool:
+    """Return whether the URL names this machine."""
+    return _is_loopback(urlsplit(url).hostname or "")
+
+
 def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True

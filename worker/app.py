@@ -13,6 +13,7 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
+import click
 import structlog
 from celery import Celery, Task
 from celery.loaders.app import AppLoader
@@ -31,6 +32,7 @@ from config.logs import configure_logging, log_uncaught_exceptions
 from config.schema import Settings
 from config.sentry import init_sentry
 from config.settings import SettingsError, load_settings
+from worker.core_dumps import forbid_core_dumps
 from worker.heartbeat import HeartbeatStep
 from worker.wiring import Container, build_container
 
@@ -110,12 +112,19 @@ class RotatorApp(Celery):
 
 
 def settings_or_exit() -> Settings:
-    """Return the settings; when they have mistakes, list all of them on standard error and exit with 2."""
+    """Return the settings of this process; when they have mistakes, list all of them on standard error, exit with 2."""
+    forbid_core_dumps()
     try:
-        return load_settings(os.environ)
+        return load_settings(os.environ, for_beat=_is_beat())
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(EXIT_CONFIGURATION) from None
+
+
+def _is_beat() -> bool:
+    """Return whether the command line is that of beat, which gets neither a login to Vault nor an identity."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.info_name == "beat"
 
 
 app = RotatorApp(settings_or_exit)

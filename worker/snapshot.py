@@ -7,6 +7,7 @@ fact ("unreadable, because ..."), never an assumption.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from config.schema import Credential, Settings
 from worker.errors import RotatorError, UnknownNameError
@@ -71,10 +72,12 @@ class Gatherer:
         except RotatorError as error:
             list_error = str(error)
         listed_at = self._clock.now()
+        vault_time: datetime | None = None
+        vault_time_error: str | None = None
         try:
             vault_time = self._journals.server_time()
-        except RotatorError:
-            vault_time = None
+        except RotatorError as error:
+            vault_time_error = str(error)
         vault_read_at = self._clock.now()
         state, state_error = self._state(name)
         credentials = tuple(self._read(one, state, state_error) for one in self._settings.credentials_of(name))
@@ -89,6 +92,7 @@ class Gatherer:
             copies=tuple(self._compared(one) for one in candidates(credentials, tokens)),
             state=state,
             state_error=state_error,
+            vault_time_error=vault_time_error,
         )
         return without_strange_list(facts)
 

@@ -11,6 +11,7 @@ from worker.errors import IdentityUnavailableError
 from worker.exchange import ExchangeClient
 from worker.identity import FileIdentity, IdentitySource, StaticIdentity, subject
 from worker.models import PathLocation
+from worker.outside import Outside
 from worker.ports import Clock
 from worker.redis import RedisEvents, RedisLeases, connect
 from worker.reporting import Reporter
@@ -44,7 +45,8 @@ def build_container(
     """
     clock = clock or SystemClock()
     with ExitStack() as stack:
-        exchanges = {one.name: stack.enter_context(_exchange(one, clock)) for one in settings.accounts}
+        outside = Outside(cacert=settings.infrastructure.outside_cacert, proxy=settings.infrastructure.outside_proxy)
+        exchanges = {one.name: stack.enter_context(_exchange(one, clock, outside)) for one in settings.accounts}
         vault = build_vault(settings.infrastructure, settings.vault, _fields(settings), clock)
         stack.callback(vault.close)
         redis = connect(settings.infrastructure.redis_url)
@@ -73,13 +75,14 @@ def build_container(
         yield Container(settings=settings, clock=clock, gatherer=gatherer, engine=engine)
 
 
-def _exchange(account: Account, clock: Clock) -> ExchangeClient:
+def _exchange(account: Account, clock: Clock, outside: Outside) -> ExchangeClient:
     return ExchangeClient(
         account=account.name,
         api_url=account.api_url,
         identity=_identity(account, clock),
         clock=clock,
         subject_of=subject,
+        outside=outside,
     )
 
 

@@ -9,6 +9,14 @@
 #                    owner alone)
 #   APPROLE_MODE     the mode of those two files (default: 0400)
 #   APPROLE_TTL      how long a token lives that the worker logs in for (default: 20m; it logs in again by itself)
+#   APPROLE_SECRET_ID_TTL
+#                    how long a secret id lives (default: 0, for ever: one that ended by itself would stop every rotation
+#                    on a day that nobody chose). With another value every run issues a fresh one, so run this more often
+#                    than that, and revoke by hand what leaked; the worker reads the file anew at each login.
+#   APPROLE_LOCKOUT  off: no bad login locks anybody out of approle/ (a secret id has 128 random bits, so a lockout keeps
+#                    nobody from guessing it, but whoever knows the role id could lock the worker out with five bad
+#                    logins, for ever); keep: leave it as it is. Default: off when this run enables approle/, which
+#                    others may be using otherwise, and keep when it was there.
 #   CONSUMER_PATHS   for each of these paths below the consumers' mount, a policy limitless-consumer-<last part> for
 #                    the service that reads it, for instance "limitless/market-maker limitless/hedger"
 #   CONSUMERS_MOUNT, CONSUMERS_PREFIX, JOURNAL_MOUNT, JOURNAL_PREFIX, ACCOUNT_PREFIX
@@ -66,11 +74,21 @@ for path in ${CONSUMER_PATHS:-}; do
         "$cli" policy write "limitless-consumer-${path##*/}" - >/dev/null
 done
 
+lockout=${APPROLE_LOCKOUT:-keep}
 if ! listed auth approle; then
     say "enabling AppRole logins"
     "$cli" auth enable approle >/dev/null
+    lockout=${APPROLE_LOCKOUT:-off}
 fi
-"$cli" write "auth/approle/role/$role" token_policies="$role" token_ttl="${APPROLE_TTL:-20m}" >/dev/null
+case $lockout in
+off) "$cli" auth tune -user-lockout-disable=true approle/ >/dev/null ;;
+keep) say "approle/ was there and is left as tuned; if nobody else uses it: APPROLE_LOCKOUT=off" ;;
+*) fail "APPROLE_LOCKOUT is off or keep, not $lockout" ;;
+esac
+# Any number of uses: every worker and every command logs in with it again and again.
+secret_id_ttl=${APPROLE_SECRET_ID_TTL:-0}
+"$cli" write "auth/approle/role/$role" token_policies="$role" token_ttl="${APPROLE_TTL:-20m}" \
+    secret_id_ttl="$secret_id_ttl" secret_id_num_uses=0 >/dev/null
 
 mkdir -p "$dir"
 write_id() {
@@ -87,7 +105,7 @@ known() {
         "$cli" write -format=json "auth/approle/role/$role/secret-id/lookup" secret_id=@"$dir/secret_id" 2>/dev/null |
         grep -q secret_id_accessor
 }
-if known; then
+if [ "$secret_id_ttl" = 0 ] && known; then
     say "the worker's secret id still works and is kept"
 else
     "$cli" write -force -field=secret_id "auth/approle/role/$role/secret-id" >"$dir/secret_id.new"

@@ -3,11 +3,14 @@
 import os
 import stat
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import hvac
 import pytest
+from hvac.exceptions import InvalidRequest
 from pydantic import SecretStr
 
 from config.schema import FieldNames, Infrastructure, VaultLayout
@@ -21,6 +24,16 @@ from worker.vault import build_vault
 pytestmark = pytest.mark.servers
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+LOCATION = PathLocation("trading", "limitless/a")
+
+
+@contextmanager
+def root(server: EmbeddedVault) -> Iterator[hvac.Client]:
+    client = hvac.Client(url=server.addr, token=server.root_token.get_secret_value())
+    try:
+        yield client
+    finally:
+        client.adapter.close()
 
 
 @pytest.fixture
@@ -171,3 +184,53 @@ def test_no_secret_is_printed(run_setup: Run, private_vault: EmbeddedVault, tmp_
 
 def test_the_script_is_executable() -> None:
     assert os.access(ROOT / "deploy" / "vault" / "setup.sh", os.X_OK)
+
+
+def test_a_stranger_who_knows_the_role_id_cannot_lock_the_worker_out(
+    run_setup: Run, private_vault: EmbeddedVault, tmp_path: Path
+) -> None:
+    assert run_setup().returncode == 0
+    role_id = (tmp_path / "approle" / "role_id").read_text()
+    stranger = hvac.Client(url=private_vault.addr, token="")
+    try:
+        for _ in range(10):
+            with pytest.raises(InvalidRequest):
+                stranger.auth.approle.login(role_id, "guessed", use_token=False)
+    finally:
+        stranger.adapter.close()
+
+    infrastructure = worker_infrastructure(private_vault, tmp_path / "approle")
+
+    assert content_at(infrastructure, VaultLayout(), LOCATION) is PathContent.TOMBSTONE
+
+
+def test_an_approle_mount_that_others_may_use_keeps_its_lockout_unless_told_otherwise(
+    run_setup: Run, private_vault: EmbeddedVault
+) -> None:
+    def off(client: Any) -> bool:
+        return bool(client.sys.read_auth_method_tuning("approle")["data"].get("user_lockout_disable", False))
+
+    with root(private_vault) as client:
+        client.sys.enable_auth_method("approle")
+        kept = run_setup()
+        before = off(client)
+        changed = run_setup(APPROLE_LOCKOUT="off")
+        after = off(client)
+
+    assert (kept.returncode, before, changed.returncode, after) == (0, False, 0, True)
+    assert "APPROLE_LOCKOUT=off" in kept.stdout
+
+
+def test_secret_ids_that_end_are_issued_anew_at_each_run_and_the_one_before_lives_on(
+    run_setup: Run, private_vault: EmbeddedVault, tmp_path: Path
+) -> None:
+    run_setup(APPROLE_SECRET_ID_TTL="24h")
+    before = worker_infrastructure(private_vault, tmp_path / "approle")
+    run_setup(APPROLE_SECRET_ID_TTL="24h")
+    after = worker_infrastructure(private_vault, tmp_path / "approle")
+
+    assert before.vault_secret_id != after.vault_secret_id
+    assert remembered(before, VaultLayout()) == 1
+    with root(private_vault) as client:
+        role = client.auth.approle.read_role("limitless-rotator")["data"]
+    assert (role["secret_id_ttl"], role["secret_id_num_uses"]) == (86400, 0)

@@ -6,8 +6,9 @@ import pytest
 
 from tests.fakes.vault import Call
 from tests.harness import Harness
+from worker.errors import VaultRefusedError
 from worker.models import PathContent
-from worker.policy.safety import hands_off
+from worker.policy.safety import account_hold, hands_off
 from worker.policy.steps import Order, Reason
 from worker.snapshot import Gatherer
 
@@ -52,3 +53,27 @@ def test_what_another_hand_wrote_is_told_as_it_is() -> None:
     hold = hands_off(facts)
     assert hold is not None
     assert (hold.reason, facts.path and facts.path.content) == (Reason.DRIFTED, PathContent.FOREIGN)
+
+
+def test_an_unknown_clock_of_vault_tells_why_and_what_to_do() -> None:
+    world = rotated()
+
+    def distrust(call: Call) -> None:
+        if call.method == "server_time":
+            raise VaultRefusedError("Its certificate is not trusted. Let VAULT_CACERT name its authority.")
+
+    world.vault.on_call = distrust
+    hold = account_hold(gatherer(world).account("main"), timedelta(seconds=30))
+
+    assert hold is not None
+    assert hold.reason is Reason.TIME_UNKNOWN
+    assert "Let VAULT_CACERT name its authority." in hold.sentence
+
+
+def test_an_unknown_clock_of_the_exchange_tells_why_and_what_to_do() -> None:
+    world = rotated()
+    world.exchange.show_date = False
+    hold = account_hold(gatherer(world).account("main"), timedelta(seconds=30))
+
+    assert hold is not None
+    assert "Date header" in hold.sentence

@@ -10,6 +10,7 @@ from worker.cli.exits import EPILOG
 from worker.cli.orders import adopt, retire, revoke, rollback, rotate
 from worker.cli.pausing import freeze, pause, resume, trust, unfreeze
 from worker.cli.runtime import ReportingGroup, Runtime, set_up_logging
+from worker.core_dumps import forbid_core_dumps
 
 __all__ = ["main"]
 
@@ -24,6 +25,7 @@ def main(ctx: click.Context, *, verbose: bool) -> None:
     Settings come from the file named by ROTATOR_CONFIG (default config/rotator.toml) and from the environment. Every
     command works in this process: neither Redis nor a running worker is needed.
     """
+    forbid_core_dumps()
     ctx.obj = ctx.obj or Runtime()
     set_up_logging(verbose=verbose)
 

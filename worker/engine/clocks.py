@@ -2,30 +2,29 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
 
 from worker.engine.world import World
 from worker.errors import ConflictError, RotatorError
 from worker.journal import ahead_by, date_anew
 from worker.models import Severity, TokenList
-from worker.policy.clocks import clocks_hold
+from worker.policy.clocks import NO_DATE, Skew, clocks_hold
 from worker.policy.facts import CredentialFacts
 from worker.policy.safety import hands_off
 from worker.policy.steps import Hold, Reason, Result
 from worker.policy.wording import span
 
 
-def exchange_skew(world: World, tokens: TokenList) -> timedelta | None:
-    """Return by how much the exchange's clock is ahead, as a list says that has just arrived; None when it does not."""
-    return None if tokens.server_time is None else tokens.server_time - world.clock.now()
+def exchange_skew(world: World, tokens: TokenList) -> Skew:
+    """Return by how much the exchange's clock is ahead, as a list says that has just arrived."""
+    return NO_DATE if tokens.server_time is None else tokens.server_time - world.clock.now()
 
 
-def vault_skew(world: World) -> timedelta | None:
-    """Return by how much Vault's clock is ahead; None when it cannot be read."""
+def vault_skew(world: World) -> Skew:
+    """Return by how much Vault's clock is ahead."""
     try:
         return world.journals.server_time() - world.clock.now()
-    except RotatorError:
-        return None
+    except RotatorError as error:
+        return str(error)
 
 
 def seen_now(world: World, facts: CredentialFacts) -> CredentialFacts:
@@ -73,12 +72,12 @@ def _may_be_behind(world: World, facts: CredentialFacts, what: str) -> Hold | No
         return hold
     try:
         skew = exchange_skew(world, world.exchange.list_tokens())
-    except RotatorError:
-        skew = None
+    except RotatorError as error:
+        skew = str(error)
     return _hold(facts, {"the exchange": skew, "Vault": vault_skew(world)}, what)
 
 
-def _hold(facts: CredentialFacts, skews: Mapping[str, timedelta | None], what: str) -> Hold | None:
+def _hold(facts: CredentialFacts, skews: Mapping[str, Skew], what: str) -> Hold | None:
     credential = facts.credential
     return clocks_hold(
         skews, credential.policy.max_clock_skew, account=credential.account, credential=credential.name, what=what

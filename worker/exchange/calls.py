@@ -17,6 +17,7 @@ from worker.exchange.text import clean
 from worker.exchange.transport import Answer, Transport
 from worker.exchange.wire import WireFormatError, read_object, read_tokens
 from worker.models import RevokeResult, TokenList
+from worker.outside import NOTHING_SPECIAL, Outside
 from worker.ports import Clock
 
 T = TypeVar("T")
@@ -40,11 +41,17 @@ class TokenCalls(ABC):
     """What both clients can do. No state of its own changes, so threads may share one."""
 
     def __init__(
-        self, *, account: str, api_url: str, clock: Clock, transport: httpx.BaseTransport | None = None
+        self,
+        *,
+        account: str,
+        api_url: str,
+        clock: Clock,
+        transport: httpx.BaseTransport | None = None,
+        outside: Outside = NOTHING_SPECIAL,
     ) -> None:
         self._account = account
         self._clock = clock
-        self._transport = Transport(api_url=api_url, clock=clock, transport=transport)
+        self._transport = Transport(api_url=api_url, clock=clock, transport=transport, outside=outside)
 
     def close(self) -> None:
         """Close all connections."""

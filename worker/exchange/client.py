@@ -17,6 +17,7 @@ from worker.exchange.text import clean
 from worker.exchange.transport import AnswerLostError
 from worker.exchange.wire import WireFormatError, read_capabilities, read_derived, write_json
 from worker.models import Capabilities, DerivedToken, Profile, RevokeResult, TokenList
+from worker.outside import NOTHING_SPECIAL, Outside
 from worker.ports import Clock, IdentitySource
 
 _CAPABILITIES_TARGET = f"{TOKENS_TARGET}/capabilities"
@@ -37,6 +38,7 @@ class ExchangeClient(TokenCalls):
         clock: dates signatures and measures deadlines.
         transport: replaces the network, for tests.
         subject_of: reads the `sub` of an identity token, which helps to tell whose it is.
+        outside: whom to trust, and the proxy.
     """
 
     def __init__(
@@ -48,11 +50,13 @@ class ExchangeClient(TokenCalls):
         clock: Clock,
         transport: httpx.BaseTransport | None = None,
         subject_of: Callable[[SecretStr], str | None] = lambda _token: None,
+        outside: Outside = NOTHING_SPECIAL,
     ) -> None:
-        super().__init__(account=account, api_url=api_url, clock=clock, transport=transport)
+        super().__init__(account=account, api_url=api_url, clock=clock, transport=transport, outside=outside)
         self._identity = identity
         self._profiles = Profiles(account=account, ask=self._ask_capabilities, subject_of=subject_of, clock=clock)
         self._network = transport
+        self._outside = outside
 
     def get_capabilities(self) -> Capabilities:
         """Return what the profile may do; repeated when safe. Raises TransientError or PermanentError."""
@@ -155,6 +159,7 @@ class ExchangeClient(TokenCalls):
             api_url=self._transport.base_url,
             clock=self._clock,
             transport=self._network,
+            outside=self._outside,
         )
 
     def revoke_token(self, token_id: str, *, profile: Profile | None = None) -> RevokeResult:

@@ -9,6 +9,7 @@ from worker.exchange.retry import TOTAL
 from worker.exchange.text import clean
 from worker.exchange.transport import Answer
 from worker.exchange.wire import write_json
+from worker.outside import NOTHING_SPECIAL, Outside
 from worker.ports import Clock
 
 
@@ -22,6 +23,7 @@ class HmacClient(TokenCalls):
         api_url: of the exchange.
         clock: dates signatures and measures deadlines.
         transport: replaces the network, for tests.
+        outside: whom to trust, and the proxy.
 
     Raises:
         PermanentError: the secret cannot sign.
@@ -36,9 +38,10 @@ class HmacClient(TokenCalls):
         api_url: str,
         clock: Clock,
         transport: httpx.BaseTransport | None = None,
+        outside: Outside = NOTHING_SPECIAL,
     ) -> None:
         self._auth = HmacAuth(token_id, secret, clock=clock)
-        super().__init__(account=account, api_url=api_url, clock=clock, transport=transport)
+        super().__init__(account=account, api_url=api_url, clock=clock, transport=transport, outside=outside)
 
     def request(self, method: str, target: str, *, document: object | None = None, body: bytes | None = None) -> Answer:
         """Return the answer to one signed request, sent once, whatever its status.

@@ -9,16 +9,16 @@ from typing import Any
 import httpx
 
 from worker.errors import ExchangeUnavailableError
+from worker.exchange.network import BoundedTransport
 from worker.exchange.text import clean
+from worker.network import MAX_ANSWER_BYTES, bounded
+from worker.outside import NOTHING_SPECIAL, Outside
 from worker.ports import Clock
 
 CONNECT_SECONDS = 5.0
 POOL_SECONDS = 5.0
 WRITE_SECONDS = 5.0
 READ_SECONDS = 10.0
-MAX_ANSWER_BYTES = 8 * 1024 * 1024
-"""A list of tens of thousands of tokens fits; an endless body does not."""
-
 _HEADERS = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "limitless-rotator"}
 
 _NOT_SENT = (
@@ -49,7 +49,7 @@ class Answer:
     Attributes:
         status: the HTTP status.
         headers: case-insensitive.
-        body: decoded bytes; never in the repr, since it may hold a secret.
+        body: never in the repr, since it may hold a secret.
         sent_at: our clock just before the request.
         received_at: our clock when the headers were there.
     """
@@ -70,33 +70,40 @@ class Transport:
     """Sends requests to one API; safe to share between threads.
 
     Redirects are not followed, since a signature covers the path and an identity is for one host. Cookies are not
-    kept: one that was set for the identity could make a dead token look alive. Proxies and CA files of the environment
-    are honoured, as company networks expect; a `.netrc` is never looked at.
+    kept: one that was set for the identity could make a dead token look alive. An answer in an encoding is refused
+    unread: a few bytes can unpack to gigabytes. Nothing is taken from the environment or a `.netrc`.
 
     Args:
         api_url: http or https, with or without a path.
         clock: measures deadlines and dates answers.
         transport: replaces the network, for tests; closed by `close`.
+        outside: whom to trust, and the proxy.
 
     Raises:
         ValueError: the URL is not an absolute http(s) URL, or has a user, query or fragment.
     """
 
-    def __init__(self, *, api_url: str, clock: Clock, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        api_url: str,
+        clock: Clock,
+        transport: httpx.BaseTransport | None = None,
+        outside: Outside = NOTHING_SPECIAL,
+    ) -> None:
         self._base = _checked(api_url)
         self._clock = clock
-        tls = httpx.create_ssl_context() if transport is None else True  # slow to make, so made once for both
+        proxy = outside.proxy_for(self._base)
+        tls = outside.tls() if transport is None else None  # slow to make, so made once for both
         # The second client never reuses a connection: one that the server has just closed would make it unknowable
         # whether a request that must not be repeated was carried out.
         self._pooled, self._fresh = (
             httpx.Client(
-                transport=transport,
-                verify=tls,
+                transport=transport or BoundedTransport(tls=tls, kept=kept, proxy=proxy),
                 headers=_HEADERS,
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
                 follow_redirects=False,
-                trust_env=True,
-                limits=httpx.Limits(max_connections=32, max_keepalive_connections=kept),
+                trust_env=False,
             )
             for kept in (16, 0)
         )
@@ -129,8 +136,8 @@ class Transport:
             target: path and query, percent-encoded, below the API's URL.
             purpose: whose request this is and what for; begins every message.
             auth: adds headers.
-            deadline: on the clock's monotonic scale. Nothing is sent after it, no body is read on after it but for its
-                end, and each wait on the network is cut to what was left when the request began.
+            deadline: on the clock's monotonic scale, for everything: nothing is sent after it, and nothing of an answer
+                is read after it.
             body: JSON, sent as it is; None for a request without one.
             fresh_connection: never reuse one.
 
@@ -153,7 +160,8 @@ class Transport:
         # The failure is raised outside of `except`: httpx's exceptions carry the request, and with it its secrets.
         failure: ExchangeUnavailableError
         try:
-            return self._receive(client, request, auth=auth, deadline=deadline)
+            with bounded(remaining):
+                return self._receive(client, request, auth=auth, deadline=deadline)
         except _TooLateError:
             failure = ExchangeUnavailableError(f"{purpose}: connecting took all the time there was; nothing was sent.")
         except _NOT_SENT as exc:
@@ -167,6 +175,8 @@ class Transport:
         response = client.send(request, auth=auth, stream=True)
         received_at = self._clock.now()
         try:
+            if response.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+                raise _BrokenOffError("the answer is encoded, although nothing but identity was asked for")
             body = self._read(response, deadline)
         finally:
             response.close()
@@ -185,7 +195,7 @@ class Transport:
 
     def _chunks(self, response: httpx.Response, deadline: float) -> Iterator[bytes]:
         received, late = 0, False
-        for chunk in response.iter_bytes():
+        for chunk in response.iter_bytes():  # of an unencoded answer these are the raw ones
             if late:
                 raise _BrokenOffError("the answer did not end in time")
             received += len(chunk)
@@ -241,8 +251,6 @@ def _lost(exc: Exception) -> str:
             return str(exc)
         case httpx.TimeoutException():
             return "no answer came in time"
-        case httpx.DecodingError():
-            return "the answer's encoding is broken"
         case _:
             # Its text is not shown: it can quote what was sent.
             return f"the connection broke before a whole answer was there ({type(exc).__name__})"

@@ -108,7 +108,7 @@ class AccountFacts:
         list_error: why, then.
         other_profile: what is told when the list is another profile's, which is why `tokens` is None then.
         listed_at: our clock when the list's answer arrived.
-        vault_time: Vault's clock, or None when unknown; read at `vault_read_at` on ours.
+        vault_time: Vault's clock, or None when unknown (`vault_time_error` says why); read at `vault_read_at` on ours.
         vault_read_at: see `vault_time`.
         credentials: the facts of each credential of the account, read after the list.
         copies: tokens of one credential that the path of another one names.
@@ -125,6 +125,7 @@ class AccountFacts:
     state_error: str | None = None
     other_profile: str | None = None
     copies: tuple[Copy, ...] = ()
+    vault_time_error: str | None = None
 
     def unrecorded(self, tokens: TokenList) -> tuple[ListedToken, ...]:
         """Return the listed tokens that are in no credential's ledger and in no open intent."""

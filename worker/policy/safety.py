@@ -5,7 +5,7 @@ from datetime import timedelta
 from worker.journal import Journal, TokenRecord
 from worker.models import ConsumersPath, PathContent, PathLocation, ServedDocument, Severity
 from worker.policy.ahead import is_ahead
-from worker.policy.clocks import clocks_hold
+from worker.policy.clocks import NO_DATE, NO_TIME, clocks_hold
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.steps import Hold, Reason
 from worker.policy.wording import beginning
@@ -167,5 +167,9 @@ def account_hold(facts: AccountFacts, tolerance: timedelta) -> Hold | None:
     if facts.tokens is None:
         sentence = f"The tokens of {name} could not be listed: {facts.list_error}"
         return Hold(facts.account, "", Reason.UNREADABLE, sentence, Severity.WARNING)
-    skews = {"the exchange": facts.exchange_skew, "Vault": facts.vault_skew}
+    exchange, vault = facts.exchange_skew, facts.vault_skew
+    skews = {
+        "the exchange": NO_DATE if exchange is None else exchange,
+        "Vault": (facts.vault_time_error or NO_TIME) if vault is None else vault,
+    }
     return clocks_hold(skews, tolerance, account=facts.account, what=f"Nothing is revoked for {name}")

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import hvac
 import requests
@@ -14,11 +13,24 @@ import structlog
 from hvac.adapters import RawAdapter
 from pydantic import SecretStr
 
-from worker.errors import PermanentError, RotatorError, TransientError, VaultRefusedError, VaultUnavailableError
+from worker.errors import (
+    PermanentError,
+    RotatorError,
+    TransientError,
+    VaultForbiddenError,
+    VaultRefusedError,
+    VaultUnavailableError,
+)
+from worker.network import bounded
+from worker.outside import authorities
 from worker.ports import Clock
-from worker.vault.errors import Answer, NoAnswerError, read_answer, refusal, transport_error
+from worker.vault.approle import AppRole
+from worker.vault.errors import Answer, NoAnswerError, login_denied, read_answer, refusal, transport_error
+from worker.vault.network import CarefulSession
 
 TIMEOUT_SECONDS: Final = 5.0
+_WAITS: Final = 2
+"""How many waits a whole request may take: one to connect, one to be answered."""
 RENEW_AFTER: Final = 2 / 3
 """The part of a token's life after which it is renewed or replaced: renewal alone is capped by its `max_ttl`."""
 RETRY_SECONDS: Final = 30.0
@@ -43,8 +55,9 @@ class VaultSession:
     """A login at one Vault, shared by all threads; each thread has a client and connections of its own.
 
     With an AppRole it logs in at first use, again at two thirds of the token's life, and once more when a request is
-    denied (the token may have been revoked). A given token is renewed when it can be. Nothing is taken from
-    `VAULT_TOKEN` or `~/.vault-token` behind the caller's back, and no request is repeated on its own.
+    denied (the token may have been revoked); refused logins are spaced (`worker.vault.approle`). A given token is
+    renewed when it can be. Nothing is taken from `VAULT_TOKEN` or `~/.vault-token` behind the caller's back, and no
+    request is repeated on its own.
 
     Args:
         address: for instance `https://vault:8200`.
@@ -52,9 +65,10 @@ class VaultSession:
         token: used when there is no AppRole.
         role_id: of an AppRole.
         secret_id: of the same AppRole.
+        secret_id_file: where the secret id is read anew at each login.
         namespace: of Vault Enterprise or OpenBao.
         cacert: a file with the authority of Vault's certificate.
-        timeout: seconds for connecting and for each read.
+        timeout: seconds for connecting and for each wait; a whole request with its answer may take twice that.
 
     Raises:
         VaultRefusedError: neither a token nor an AppRole was given.
@@ -68,12 +82,15 @@ class VaultSession:
         token: SecretStr | None = None,
         role_id: SecretStr | None = None,
         secret_id: SecretStr | None = None,
+        secret_id_file: Path | None = None,
         namespace: str | None = None,
         cacert: Path | None = None,
         timeout: float = TIMEOUT_SECONDS,
     ) -> None:
         self.address = address.rstrip("/")
-        approle = (role_id, secret_id) if role_id and secret_id else None
+        approle = (
+            AppRole(role_id, secret_id, secret_id_file=secret_id_file, clock=clock) if role_id and secret_id else None
+        )
         if approle is None and token is None:
             raise VaultRefusedError(
                 f"No login for Vault at {self.address}: set VAULT_ROLE_ID and VAULT_SECRET_ID, or VAULT_TOKEN."
@@ -117,7 +134,14 @@ class VaultSession:
         def ask(client: hvac.Client) -> Any:
             session: requests.Session = client.adapter.session
             params = {"standbyok": "true", "perfstandbyok": "true"}
-            return session.get(f"{self.address}/v1/sys/health", params=params, timeout=self._timeout)
+            # hvac would send the namespace. What it passes at each call is passed here, too.
+            return session.get(
+                f"{self.address}/v1/sys/health",
+                params=params,
+                timeout=self._timeout,
+                verify=session.verify,
+                allow_redirects=False,
+            )
 
         return self._send("read its health", ask, None)
 
@@ -164,15 +188,7 @@ class VaultSession:
 
     def _first_login(self, act: str) -> _Login:
         if self._approle:
-            role_id, secret_id = self._approle
-            answer = self._authenticate(
-                f"log in with the AppRole to {act}",
-                lambda client: client.auth.approle.login(
-                    role_id.get_secret_value(), secret_id.get_secret_value(), use_token=False
-                ),
-                None,
-            )
-            return self._login_from(answer, f"log in with the AppRole to {act}")
+            return self._approle_login(self._approle, f"log in with the AppRole to {act}")
         if self._given is None:
             raise VaultRefusedError(f"No login for Vault at {self.address}.")
         asked = f"look up our own token to {act}"
@@ -180,6 +196,25 @@ class VaultSession:
         # Denied means that the token may not look at itself, or is not valid: the request itself will tell.
         life = answer.data.get("ttl") if answer.data.get("renewable") is True else None
         return self._living(self._given, life)
+
+    def _approle_login(self, approle: AppRole, act: str) -> _Login:
+        secret_id = approle.secret_id_to_try()
+        answer = self._authenticate(
+            act,
+            lambda client: client.auth.approle.login(
+                approle.role_id.get_secret_value(), secret_id.get_secret_value(), use_token=False
+            ),
+            None,
+        )
+        try:
+            login = self._login_from(answer, act)
+        except PermanentError as exc:
+            why = login_denied(address=self.address) if isinstance(exc, VaultForbiddenError) else str(exc)
+        else:
+            approle.accept()
+            return login
+        approle.refuse(secret_id, why)
+        raise VaultRefusedError(why)
 
     def _prolonged(self, login: _Login, act: str) -> _Login:
         asked = f"renew our own token to {act}"
@@ -212,7 +247,8 @@ class VaultSession:
         # An empty string and not None, for which hvac would look into the environment and the home folder.
         client.token = token.get_secret_value() if token else ""
         try:
-            return read_answer(request(client))
+            with bounded(_WAITS * self._timeout):
+                return read_answer(request(client))
         except requests.RequestException as exc:
             failure = transport_error(exc, address=self.address, act=act)
         # Raised out here, so that the library's exception (it holds the token) is not even its context.
@@ -221,8 +257,7 @@ class VaultSession:
     def _client(self) -> hvac.Client:
         client: hvac.Client | None = getattr(self._local, "client", None)
         if client is None:
-            session = _CarefulSession()
-            session.verify = str(self._cacert) if self._cacert else True
+            session = CarefulSession(authorities=authorities(self._cacert))
             client = hvac.Client(
                 url=self.address,
                 token="",
@@ -230,6 +265,7 @@ class VaultSession:
                 verify=session.verify,
                 timeout=self._timeout,  # type: ignore[arg-type] # the stubs want an int, requests takes a float
                 namespace=self._namespace,
+                allow_redirects=False,
                 adapter=RawAdapter,
                 ignore_exceptions=True,
             )
@@ -237,14 +273,3 @@ class VaultSession:
             with self._clients_lock:
                 self._clients.append(client)
         return client
-
-
-class _CarefulSession(requests.Session):
-    """Follows a standby's redirect to the active node, but neither out of TLS nor by turning a write into a read."""
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        target = super().get_redirect_target(resp)
-        if target is None or resp.status_code not in {HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT}:
-            return None
-        leaves_tls = urlsplit(resp.url).scheme == "https" and urlsplit(target).scheme == "http"
-        return None if leaves_tls else target

@@ -15,6 +15,8 @@ import requests
 from urllib3.exceptions import NewConnectionError
 
 from worker.errors import RotatorError, VaultForbiddenError, VaultRefusedError, VaultUnavailableError
+from worker.network import MAX_ANSWER_BYTES, TooMuchAnsweredError
+from worker.vault.network import EncodedAnswerError
 
 # Vault's own, besides those of HTTP.
 _DR_SECONDARY: Final = 472
@@ -22,6 +24,7 @@ _PERFORMANCE_STANDBY: Final = 473
 
 _SECONDS: Final = re.compile(r"[0-9]{1,9}")
 _LONGEST_WAIT: Final = 3600
+_SERVER: Final = re.compile(r"https?://(\[[0-9a-f:.]{2,45}\]|[a-z0-9][a-z0-9.-]{0,252})(:[0-9]{1,5})?(?=[/?#]|$)", re.I)
 
 _CAS_MISMATCH: Final = "check-and-set parameter"
 _SEALED: Final = "vault is sealed"
@@ -35,7 +38,8 @@ _UNAVAILABLE: Final = {
 }
 
 _EXPLAINED: Final = {
-    "invalid role or secret id": "the role id or secret id is not valid (any more): issue a new secret id",
+    "invalid role or secret id": "the role id or secret id is not valid (any more): issue a new secret id, which is "
+    "read from VAULT_SECRET_ID_FILE at the next login",
     "maximum number of strings": "the document is more complex than Vault allows",
     "too large": "the document is larger than Vault allows",
     "no handler for route": "no secrets engine is mounted there: enable KV version 2",
@@ -50,11 +54,12 @@ class NoAnswerError(VaultUnavailableError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What Vault answered: `body` is empty when it was not a JSON object."""
+    """What Vault answered: `body` is empty when it was not a JSON object, `elsewhere` the server that it points to."""
 
     status: int
     body: Mapping[str, Any] = field(default_factory=dict, repr=False)
     retry_after: timedelta | None = None
+    elsewhere: str | None = None
 
     @property
     def data(self) -> Mapping[str, Any]:
@@ -102,6 +107,7 @@ def read_answer(response: requests.Response) -> Answer:
         status=response.status_code,
         body=body if isinstance(body, dict) else {},
         retry_after=timedelta(seconds=min(int(wait), _LONGEST_WAIT)) if _SECONDS.fullmatch(wait) else None,
+        elsewhere=_server_of(response.headers.get("Location", "")),
     )
 
 
@@ -124,6 +130,15 @@ def transport_error(exc: requests.RequestException, *, address: str, act: str) -
         )
     if isinstance(exc, ValueError):  # requests' own: a bad URL, scheme or header
         return VaultRefusedError(f"Vault's address {address} or the login is malformed: {failed}. Check VAULT_ADDR.")
+    if isinstance(exc, EncodedAnswerError):
+        return NoAnswerError(
+            f"Vault at {address} answered in an encoding that nobody asked for, so it was not read: {failed}. Look at "
+            "what stands between."
+        )
+    if _too_much(exc):
+        return NoAnswerError(
+            f"Vault at {address} answered with more than {MAX_ANSWER_BYTES} bytes (too large): {failed}."
+        )
     if isinstance(exc, requests.exceptions.Timeout):
         return NoAnswerError(f"Vault at {address} did not answer in time: {failed}.")
     return NoAnswerError(f"The connection to Vault at {address} broke: {failed}.")
@@ -150,12 +165,40 @@ def refusal(answer: Answer, *, address: str, act: str) -> RotatorError:
             "not exist, or the token in VAULT_TOKEN has expired."
         )
     if HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST:
-        return VaultRefusedError(
-            f"Vault at {address} redirects elsewhere: {failed}. Let VAULT_ADDR name the address it redirects to."
+        # A standby that forwards nothing answers 307: that passes with the fail-over, or is how the cluster is set up.
+        kind = VaultUnavailableError if answer.status == HTTPStatus.TEMPORARY_REDIRECT else VaultRefusedError
+        return kind(
+            f"Vault at {address} redirects elsewhere{f' ({answer.elsewhere})' if answer.elsewhere else ''}: {failed}. "
+            "Redirects are not followed, since the login would go along. Let VAULT_ADDR name the active node or a load "
+            "balancer before it, or let the standbys forward requests."
         )
     why = next((text for phrase, text in _EXPLAINED.items() if answer.says(phrase)), None)
     reason = why or f"status {answer.status}; Vault's audit log has its reason"
     return VaultRefusedError(f"Vault at {address} refused it ({reason}): {failed}.")
+
+
+def login_denied(*, address: str) -> str:
+    """Return what to say of an AppRole login that was answered 403, as nothing but these two are."""
+    return (
+        f"Vault at {address} denied the AppRole login itself: the role is locked out after too many bad logins, "
+        "whoever made them (then even the right secret id is refused, for 15 minutes unless tuned otherwise), or this "
+        "machine's address is not among those that the role is bound to. Look in Vault's audit log for who logs in "
+        "with this role id. This ends a lockout and prevents the next: "
+        "vault auth tune -user-lockout-disable=true approle/"
+    )
+
+
+def _too_much(exc: BaseException) -> bool:
+    # The libraries wrap what a socket raises as an argument of theirs.
+    return isinstance(exc, TooMuchAnsweredError) or any(
+        _too_much(one) for one in exc.args if isinstance(one, Exception)
+    )
+
+
+def _server_of(url: str) -> str | None:
+    """Return scheme, host and port of a URL, for a message; None when they are not plain."""
+    found = _SERVER.match(url)
+    return found[0] if found else None
 
 
 def _never_connected(exc: requests.RequestException) -> bool:

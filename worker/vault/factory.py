@@ -48,6 +48,7 @@ def build_vault(
         token=infrastructure.vault_token,
         role_id=infrastructure.vault_role_id,
         secret_id=infrastructure.vault_secret_id,
+        secret_id_file=infrastructure.vault_secret_id_file,
         namespace=infrastructure.vault_namespace,
         cacert=infrastructure.vault_cacert,
     )

@@ -39,7 +39,8 @@ def test_importing_the_application_reads_no_settings(tmp_path: Path) -> None:
 def misconfigured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ended:
     """A worker, or a beat, without a file and without any variable."""
     home = tmp_path_factory.mktemp("home")
-    return run("-m", "celery", "--app", "worker.app", *COMMANDS[request.param], home=home, ROTATOR_CONFIG="none.toml")
+    command = COMMANDS[request.param]
+    return run("-m", "celery", "--app", "worker.app", *command, home=home, ROTATOR_CONFIG="none.toml")
 
 
 def test_a_missing_configuration_ends_the_process_with_exit_code_2(misconfigured: Ended) -> None:
@@ -47,8 +48,30 @@ def test_a_missing_configuration_ends_the_process_with_exit_code_2(misconfigured
 
 
 def test_a_missing_configuration_is_told_as_a_list_of_all_mistakes(misconfigured: Ended) -> None:
-    assert all(name in misconfigured.stderr for name in ("none.toml", "REDIS_URL", "VAULT_ADDR"))
+    assert all(name in misconfigured.stderr for name in ("none.toml", "REDIS_URL"))
+    # Beat asks nothing of Vault.
+    assert ("VAULT_ADDR" in misconfigured.stderr) is ("worker" in misconfigured.args)
 
 
 def test_a_missing_configuration_shows_no_traceback(misconfigured: Ended) -> None:
     assert "Traceback" not in misconfigured.stdout + misconfigured.stderr
+
+
+CORE_LIMIT = "import resource, sys; sys.stdout.write(str(resource.getrlimit(resource.RLIMIT_CORE)))"
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "import contextlib, worker.app\nwith contextlib.suppress(SystemExit): worker.app.settings_or_exit()",
+        "import contextlib, worker.cli\nwith contextlib.suppress(SystemExit): worker.cli.main(['config', 'check'])",
+    ],
+    ids=["worker and beat", "command line"],
+)
+def test_no_process_that_reads_secrets_can_leave_a_core_dump(start: str, tmp_path: Path) -> None:
+    raised = "import resource\nhard = resource.getrlimit(resource.RLIMIT_CORE)[1]\n"
+    raised += "resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))\n"
+
+    done = run("-c", f"{raised}{start}\n{CORE_LIMIT}", home=tmp_path, ROTATOR_CONFIG="none.toml")
+
+    assert done.stdout.endswith("(0, 0)")

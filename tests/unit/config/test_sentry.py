@@ -3,6 +3,7 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
+import certifi
 import pytest
 import sentry_sdk
 from celery import Celery
@@ -206,3 +207,32 @@ def test_whatever_an_event_looks_like_scrubbing_it_raises_nothing(event: dict[st
 @given(st.sampled_from(["breadcrumbs", "request", "user", "modules", "spans", "_meta", "anything"]), ANY_SECRETS)
 def test_what_is_not_on_the_allow_list_is_dropped(key: str, secret: str) -> None:
     assert scrub_event({key: {"values": [secret]}}) == {}  # type: ignore[misc]  # any key
+
+
+@pytest.mark.parametrize(
+    "dsn, proxy, used",
+    [
+        ("https://key@sentry.example/1", None, None),
+        ("https://key@sentry.example/1", "http://proxy.example:3128", "http://proxy.example:3128"),
+        ("http://key@127.0.0.1:9000/1", "http://proxy.example:3128", None),
+    ],
+)
+def test_alerts_take_the_proxy_of_the_settings_and_none_of_the_environment(
+    dsn: str, proxy: str | None, used: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://of-the-environment.example:3128")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", "/of/the/environment.pem")
+    given = infrastructure(dsn).model_copy(update={"outside_proxy": SecretStr(proxy) if proxy else None})
+    init_sentry(given, "1.2.3")
+    client = sentry_sdk.get_client()
+    try:
+        pool = client.transport._pool  # type: ignore[union-attr] # the HTTP transport's own
+        address = getattr(pool, "proxy", None)
+        assert (address.url.rstrip("/") if address else None) == used
+        assert pool.connection_pool_kw["ca_certs"] == certifi.where()
+    finally:
+        client.close()
+        sentry_sdk.get_global_scope().set_client(None)

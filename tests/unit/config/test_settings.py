@@ -191,3 +191,53 @@ def test_loading_raises_exactly_what_checking_lists(tmp_path: Path) -> None:
         load_settings(environ)
 
     assert list(caught.value.mistakes) == check_settings(environ) != []
+
+
+def test_beat_needs_no_vault_and_no_identity(tmp_path: Path) -> None:
+    nothing = dict.fromkeys([one for one in ENVIRON if "VAULT" in one or "IDENTITY" in one])
+
+    settings = load_settings(environ_with(tmp_path, SOUND, **nothing), for_beat=True)
+
+    assert settings.credentials
+    assert (settings.infrastructure.vault_addr, settings.infrastructure.vault_token) == ("", None)
+
+
+def test_beat_holds_no_login_and_no_identity_even_when_they_are_there(tmp_path: Path) -> None:
+    environ = environ_with(tmp_path, VAULT_TOKEN="hvs.planted", LIMITLESS_IDENTITY_TOKEN="planted")
+
+    settings = load_settings(environ, for_beat=True)
+
+    assert settings.infrastructure.vault_token is None
+    assert {(one.identity_token, one.identity_token_file) for one in settings.accounts} == {(None, None)}
+
+
+def test_the_file_of_the_secret_id_is_remembered_so_that_a_new_one_is_found(tmp_path: Path) -> None:
+    file = tmp_path / "secret_id"
+    file.write_text("made-up")
+    environ = environ_with(
+        tmp_path, VAULT_TOKEN=None, VAULT_ROLE_ID="role", VAULT_SECRET_ID=None, VAULT_SECRET_ID_FILE=str(file)
+    )
+
+    assert load_settings(environ).infrastructure.vault_secret_id_file == file
+
+
+@pytest.mark.parametrize(
+    "url", ["planted:3128", "socks5://planted:1080", "http://planted:3128/path", "http://[planted"]
+)
+def test_a_proxy_that_is_none_is_refused_without_being_quoted(url: str, tmp_path: Path) -> None:
+    (found,) = check_settings(environ_with(tmp_path, ROTATOR_PROXY=url))
+
+    assert found.key == "ROTATOR_PROXY"
+    assert "planted" not in str(found)
+
+
+def test_a_proxy_may_have_a_password_which_is_never_shown(tmp_path: Path) -> None:
+    settings = load_settings(environ_with(tmp_path, ROTATOR_PROXY="http://desk:planted@proxy:3128"))
+
+    assert "planted" not in repr(settings)
+
+
+def test_a_file_of_authorities_has_to_be_there(tmp_path: Path) -> None:
+    (found,) = check_settings(environ_with(tmp_path, ROTATOR_CACERT="/nowhere.pem"))
+
+    assert found.key == "ROTATOR_CACERT"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from config.settings import check_settings
+from config.settings import check_settings, load_settings
 from tests.unit.deploy.files import ROOT, compose, demo_variables, procfile, stages
 
 MADE_BY_HAND = {"config/rotator.toml"}
@@ -271,3 +271,79 @@ def test_the_unseal_key_is_in_a_volume_that_only_one_shots_see() -> None:
 
     assert "vault-setup" in seeing
     assert all(name.startswith("vault-") for name in seeing)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_leaves_no_core_dump(name: str) -> None:
+    assert compose()["services"][name]["ulimits"] == {"core": 0}
+
+
+@pytest.mark.parametrize("unit", ["rotator-worker", "rotator-beat"])
+def test_a_unit_leaves_no_core_dump(unit: str) -> None:
+    lines = (ROOT / f"deploy/systemd/{unit}.service").read_text(encoding="utf-8").splitlines()
+
+    assert "LimitCORE=0" in lines
+
+
+def test_beat_gets_neither_a_login_to_vault_nor_an_identity() -> None:
+    beat = compose()["services"]["beat"]
+
+    assert list(_mounts(beat)) == []
+    assert beat["secrets"] == ["redis_url"]
+    assert not [key for key in beat["environment"] if "VAULT" in key or "IDENTITY" in key]
+    assert set(beat["depends_on"]) == {"redis"}
+
+
+def test_beats_alerts_can_leave_its_network() -> None:
+    assert "outside" in compose()["services"]["beat"]["networks"]
+
+
+@pytest.mark.parametrize(
+    "variables, config",
+    [({}, "config/rotator.example.toml"), (demo_variables(), "deploy/compose/demo.toml")],
+    ids=["plain", "demo"],
+)
+def test_the_settings_that_beat_gets_are_all_that_it_needs(
+    variables: dict[str, str], config: str, tmp_path: Path
+) -> None:
+    environment: dict[str, str] = compose(variables)["services"]["beat"]["environment"]
+    (tmp_path / "redis_url").write_text("redis://:password@redis:6379/0", encoding="ascii")
+    environment |= {"REDIS_URL_FILE": str(tmp_path / "redis_url"), "ROTATOR_CONFIG": str(ROOT / config)}
+
+    assert load_settings(environment, for_beat=True).credentials
+
+
+IMAGES = {
+    "REDIS_IMAGE": "redis:8.0-alpine",
+    "VAULT_IMAGE": "hashicorp/vault:1.21",
+    "PYTHON_IMAGE": "python:3.12-slim",
+}
+
+
+def test_every_image_of_a_registry_can_be_pinned_to_a_digest() -> None:
+    variables = {name: f"{image}@sha256:{'0' * 64}" for name, image in IMAGES.items()}
+    services = compose(variables)["services"].values()
+
+    taken = {one["image"] for one in services if not one["image"].startswith("limitless-rotator")}
+    built_from = {one["build"]["args"]["PYTHON_IMAGE"] for one in services if "build" in one}
+
+    assert all("@sha256:" in image for image in taken | built_from)
+
+
+def test_the_pinning_script_pins_what_the_file_names_and_keeps_other_lines(tmp_path: Path) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text('#!/bin/sh\n[ "$3" = inspect ] && echo sha256:$(echo "$4" | tr -dc a-z)\n', encoding="ascii")
+    docker.chmod(0o755)
+    target = tmp_path / ".env"
+    target.write_text("SENTRY_DSN=kept\nREDIS_IMAGE=old\n", encoding="ascii")
+    script = ROOT / "deploy/compose/pin-images.sh"
+
+    subprocess.run(
+        ["/bin/sh", str(script), str(target)],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        check=True,
+    )
+
+    lines = target.read_text(encoding="ascii").splitlines()
+    pinned = [f"{name}={image}@sha256:{''.join(c for c in image if c.isalpha())}" for name, image in IMAGES.items()]
+    assert lines == ["SENTRY_DSN=kept", *pinned]

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from tests.fakes.clock import FakeClock
 from worker.exchange import ExchangeClient
+from worker.outside import NOTHING_SPECIAL, Outside
 
 NOW = datetime(2026, 3, 30, 12, 0, 0, 123456, tzinfo=UTC)
 API_URL = "https://exchange.test"
@@ -76,6 +77,7 @@ def exchange(
     clock: FakeClock | None = None,
     api_url: str = API_URL,
     identity: Identities | None = None,
+    outside: Outside = NOTHING_SPECIAL,
 ) -> ExchangeClient:
     return ExchangeClient(
         account="desk",
@@ -83,6 +85,7 @@ def exchange(
         identity=identity or Identities(IDENTITY),
         clock=clock or FakeClock(NOW),
         transport=transport,
+        outside=outside,
     )
 
 

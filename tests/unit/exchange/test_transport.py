@@ -21,15 +21,9 @@ from tests.unit.exchange.support import (
 )
 from worker.errors import AmbiguousDeriveError, ExchangeUnavailableError
 from worker.exchange.wire import write_json
+from worker.outside import Outside
 
 TEN_SECONDS = timedelta(seconds=10)
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
 
 
 def test_a_derive_never_reuses_a_connection_while_lists_share_one() -> None:
@@ -102,12 +96,36 @@ def test_a_netrc_adds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert b"authorization" not in wire.requests[0].lower()
 
 
-def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    with serve() as proxy:
-        monkeypatch.setenv("http_proxy", proxy.url)
-        with exchange(None, api_url="http://exchange.invalid") as client:
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])
+def test_a_proxy_of_the_environment_sees_nothing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    for other in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(other, raising=False)
+    with serve() as proxy, serve() as wire:
+        monkeypatch.setenv(name, proxy.url)
+        with exchange(None, api_url=wire.url) as client:
             client.list_tokens()
-        assert proxy.requests[0].startswith(b"GET http://exchange.invalid/auth/api-tokens ")
+        assert len(wire.requests) == 1
+        assert proxy.requests == []
+
+
+def test_a_configured_proxy_is_asked_for_a_tunnel_and_sees_no_identity() -> None:
+    with (
+        serve(b"") as proxy,
+        exchange(None, api_url="https://exchange.invalid", outside=Outside(proxy=SecretStr(proxy.url))) as client,
+        pytest.raises(AmbiguousDeriveError),
+    ):
+        client.derive_token("maker/abc", ["trading"], deadline=TEN_SECONDS)
+    (request,) = proxy.requests
+    assert request.startswith(b"CONNECT exchange.invalid:443 ")
+    assert IDENTITY.encode() not in request
+
+
+def test_a_configured_proxy_is_never_asked_for_what_is_on_this_machine() -> None:
+    with serve() as proxy, serve() as wire:
+        with exchange(None, api_url=wire.url, outside=Outside(proxy=SecretStr(proxy.url))) as client:
+            client.list_tokens()
+        assert len(wire.requests) == 1
+        assert proxy.requests == []
 
 
 @pytest.mark.parametrize("api_url", ["https://exchange.test/v1", "https://exchange.test/v1/"])

@@ -42,7 +42,8 @@ def errors(*texts: str) -> dict[str, object]:
         (Answer(404), VaultRefusedError, "status 404"),
         (Answer(400, errors("invalid role or secret ID")), VaultRefusedError, "issue a new secret id"),
         (Answer(413, errors("http: request body too large")), VaultRefusedError, "larger than Vault allows"),
-        (Answer(307), VaultRefusedError, "redirects elsewhere"),
+        (Answer(307), VaultUnavailableError, "redirects elsewhere"),
+        (Answer(301, elsewhere="https://other:8200"), VaultRefusedError, "redirects elsewhere (https://other:8200)"),
         (Answer(418, errors("something new")), VaultRefusedError, "status 418"),
     ],
 )
