@@ -165,9 +165,9 @@ class SteadyScheduler(Scheduler):
             self._away_since = time.monotonic()
             self._tell(
                 Result.FAILED,
-                f"Beat cannot work with Redis ({type(error).__name__}): it sends no wake-ups until Redis is back. "
-                f"Workers that run sweep by their own clocks, and services are not affected. Look whether Redis runs, "
-                f"can be reached and has memory left; beat and workers go on by themselves.",
+                f"Beat cannot work with Redis ({type(error).__name__}): no wake-up is sent. While workers cannot "
+                f"reach Redis either, nothing is rotated, revoked or flagged. Services are not affected. Look whether "
+                f"Redis runs, can be reached and has memory left; beat and workers go on by themselves.",
                 Severity.ERROR,
             )
 

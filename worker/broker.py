@@ -132,13 +132,14 @@ class Channel(virtual.Channel):
         inbox = self._inbox
         if inbox is None:
             raise Empty
-        inbox.vitals.looked()
         wake_up = inbox.next()
         rounds = 0
         while wake_up is None and rounds < ROUNDS and self._fill(inbox, queue):
             wake_up, rounds = inbox.next(), rounds + 1
         if wake_up is None:
-            if queue == QUEUE:  # a worker that was told to serve another queue is woken up as its owner likes
+            if queue == QUEUE and not self._failing:
+                # Another queue's owner wakes its worker up as he likes; and without Redis there are no leases, so that
+                # every worker would begin the same work, and get in the way of people's orders.
                 inbox.wake_up_what_is_overdue()
             wake_up = inbox.next()
         if wake_up is None:
@@ -154,6 +155,7 @@ class Channel(virtual.Channel):
             length, *elements = cast(
                 "tuple[Any, ...]", self._take(keys=[queue], args=[FAR_TOO_MANY, AT_ONCE, MAX_BYTES])
             )
+            inbox.vitals.answered()
             if length < 0:
                 inbox.displaced(queue)
             if length > FAR_TOO_MANY:

@@ -1,8 +1,8 @@
 """Signs of life for health checks: a file whose modification time is young.
 
 Remote control is off, so nothing can ask a worker whether it is well. The file named by ROTATOR_HEARTBEAT_FILE is
-touched every few seconds for as long as the loop that does the work is well: in a worker, while it looks for work and
-no wake-up is worked on without end; in beat, while it looks at its schedule.
+touched every few seconds for as long as the loop that does the work is well: in a worker, while it can look for work
+and no wake-up is worked on without end; in beat, while it looks at its schedule.
 """
 
 import logging
@@ -21,9 +21,8 @@ HEARTBEAT_FILE = "ROTATOR_HEARTBEAT_FILE"
 INTERVAL = 5.0
 """Seconds between touches; a file that is older than about six of them means trouble."""
 
-BLIND = 60.0
-"""Seconds without a look for work after which a worker with a free thread counts as unwell. A Redis that hangs delays
-each look by its time-outs."""
+BLIND = 15.0
+"""Seconds without an answer of Redis after which a worker with a free thread counts as unwell."""
 
 LONGEST_WORK = 600.0
 """Seconds that no work on one wake-up lasts: every call has its deadline, and a sweep its caps."""
@@ -63,10 +62,10 @@ def pulse_from_environment() -> Pulse:
 
 
 class Vitals:
-    """What shows that a worker's sweeps complete: its loop looks for work, and no work lasts without end.
+    """What shows that a worker's sweeps complete: Redis answers when it looks for work, and no work lasts without end.
 
-    A worker whose threads are all busy does not look; then only the age of what it works on tells. Whether Redis
-    answers is no part of it: a restart would not bring Redis back, and sweeps go on without. Thread-safe.
+    A worker whose threads are all busy does not look; then only the age of what it works on tells. While Redis is
+    away no sweep begins, and the worker rightly counts as unwell. Thread-safe.
 
     Args:
         monotonic: returns seconds on a clock that never jumps.
@@ -75,12 +74,12 @@ class Vitals:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._looked = monotonic()
+        self._answered = monotonic()
         self._running: dict[str, float] = {}
 
-    def looked(self) -> None:
-        """Note that the loop looked for work."""
-        self._looked = self._monotonic()
+    def answered(self) -> None:
+        """Note that the loop looked for work, and Redis answered."""
+        self._answered = self._monotonic()
 
     def began(self, task_id: str) -> None:
         """Note that work on a wake-up began."""
@@ -104,8 +103,8 @@ class Vitals:
         oldest = now - min(running, default=now)
         if oldest > LONGEST_WORK:
             return f"a wake-up is worked on for {oldest:.0f} s"
-        if len(running) < threads and now - self._looked > BLIND:
-            return f"it has not looked for work for {now - self._looked:.0f} s"
+        if len(running) < threads and now - self._answered > BLIND:
+            return f"no work could be looked for in Redis for {now - self._answered:.0f} s"
         return None
 
 

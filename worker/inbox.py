@@ -50,7 +50,7 @@ class Inbox:
         expected: what a message may ask for.
         clock: judges expiry and measures intervals.
         tell: is told outcomes that a person should know of.
-        vitals: is told whenever the queue is looked into.
+        vitals: is told whenever Redis answers.
     """
 
     def __init__(

@@ -69,15 +69,15 @@ class Worker:
         return self.vitals.problem(threads=2)
 
 
-def test_a_worker_that_looks_for_work_is_well_also_when_it_finds_none() -> None:
+def test_a_worker_that_can_look_for_work_is_well_also_when_it_finds_none() -> None:
     worker = Worker()
     for _ in range(1000):
-        worker.vitals.looked()
+        worker.vitals.answered()
         assert worker.problem_after(10) is None
 
 
-def test_a_worker_that_could_look_for_work_and_does_not_is_unwell() -> None:
-    assert "not looked" in (Worker().problem_after(90) or "")
+def test_a_worker_with_a_free_thread_that_cannot_look_for_work_is_unwell() -> None:
+    assert "no work could be looked for" in (Worker().problem_after(20) or "")
 
 
 def test_a_worker_whose_threads_are_all_busy_does_not_look_and_is_well() -> None:
@@ -92,7 +92,7 @@ def test_a_worker_whose_threads_are_held_is_unwell_although_its_loop_goes_on() -
     worker.vitals.began("a")
     worker.vitals.began("b")
     worker.clock.advance(timedelta(minutes=11))
-    worker.vitals.looked()
+    worker.vitals.answered()
     assert "worked on for 660 s" in (worker.problem_after(0) or "")
 
 
@@ -101,5 +101,5 @@ def test_work_that_ended_is_forgotten() -> None:
     worker.vitals.began("a")
     worker.vitals.ended("a")
     worker.clock.advance(timedelta(hours=1))
-    worker.vitals.looked()
+    worker.vitals.answered()
     assert worker.problem_after(0) is None
