@@ -2,9 +2,6 @@
 
 from typing import Any
 
-from redis.backoff import ExponentialBackoff
-from redis.retry import Retry
-
 from config.schedule import beat_schedule
 from config.schema import Settings
 
@@ -23,20 +20,9 @@ def _broker(settings: Settings) -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         # For ever: a worker that gave up would have to be restarted by a person after a long outage.
         "broker_connection_max_retries": None,
-        # Redis that is full, or a replica that may not be written, refuses single commands on a connection that is
-        # well. Without this such a refusal ends the worker, which happens when a wake-up is taken from a full Redis.
         "broker_channel_error_retry": True,
-        "broker_transport_options": {
-            # Past this an unacknowledged task runs again, beside itself. Tasks are acknowledged when taken, so it
-            # only bounds how long a task lost between Redis and a worker stays lost.
-            "visibility_timeout": 900,
-            "unacked_restore_interval": 10,
-            "unacked_restore_throttle": 1,
-            # Without these a publish to a Redis that hangs blocks for half a minute.
-            "socket_timeout": 10,
-            "socket_connect_timeout": 3,
-            "socket_keepalive": True,
-        },
+        # Of worker.broker's transport, which worker.app names. Without these a call to a Redis that hangs does not end.
+        "broker_transport_options": {"socket_timeout": 5, "socket_connect_timeout": 3},
     }
 
 
@@ -78,20 +64,7 @@ def _worker() -> dict[str, Any]:
 def _beat(settings: Settings) -> dict[str, Any]:
     return {
         "beat_schedule": beat_schedule(settings.schedule),
-        # Celery RedBeat that outlives Redis: any number of beats may run, the one that holds the lead sends.
+        # Any number of beats may run; the one that holds the lead sends.
         "beat_scheduler": "worker.beat:SteadyScheduler",
-        "beat_max_loop_interval": 5,
-        # How late a missed cron entry may still start, in seconds.
-        "beat_cron_starting_deadline": 3600,
-        "redbeat_redis_url": settings.infrastructure.redis_url.get_secret_value(),
-        "redbeat_key_prefix": "rotator:beat:",
-        # A leader that was killed is replaced after this many seconds. The default is 25 minutes.
-        "redbeat_lock_timeout": 30,
-        "redbeat_redis_options": {
-            "socket_timeout": 5,
-            "socket_connect_timeout": 3,
-            "socket_keepalive": True,
-            # What beat asks is safe to ask again, so that one broken connection is not told as an outage.
-            "retry": Retry(ExponentialBackoff(cap=1, base=0.2), 2),
-        },
+        "beat_enable_remote_control": False,
     }

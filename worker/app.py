@@ -29,11 +29,16 @@ from celery.signals import (
 
 from config.celery import celery_config
 from config.logs import configure_logging, log_uncaught_exceptions
+from config.schedule import expected_wake_ups
 from config.schema import Settings
 from config.sentry import init_sentry
 from config.settings import SettingsError, load_settings
+from worker.broker import INBOX
+from worker.clock import SystemClock
 from worker.core_dumps import forbid_core_dumps
-from worker.heartbeat import HeartbeatStep
+from worker.heartbeat import HeartbeatStep, Vitals
+from worker.inbox import Inbox
+from worker.reporting import Reporter
 from worker.wiring import Container, build_container
 
 EXIT_CONFIGURATION = 2
@@ -61,9 +66,22 @@ class SettingsLoader(AppLoader):
     app: "RotatorApp"
 
     def read_configuration(self, env: str = "") -> dict[str, Any]:
-        """Return Celery's configuration."""
+        """Return Celery's configuration, the inbox of this process included."""
         del env
-        return celery_config(self.app.settings)
+        settings = self.app.settings
+        configuration = celery_config(settings)
+        clock = SystemClock()
+        inbox = Inbox(
+            expected=expected_wake_ups(settings),
+            clock=clock,
+            tell=Reporter(events=None, clock=clock).record,
+            vitals=self.app.vitals,
+        )
+        return {
+            **configuration,
+            "broker_transport": "worker.broker:Transport",
+            "broker_transport_options": {**configuration["broker_transport_options"], INBOX: inbox},
+        }
 
 
 class RotatorApp(Celery):
@@ -78,6 +96,7 @@ class RotatorApp(Celery):
         self._clients = ExitStack()
         self._stopping = threading.Event()
         self._container: Container | None = None
+        self.vitals = Vitals()
         super().__init__("rotator", loader=SettingsLoader, include=["worker.tasks"])
         self.steps["worker"].add(HeartbeatStep)
 
@@ -100,6 +119,13 @@ class RotatorApp(Celery):
     def open_container(self) -> None:
         """Build the clients; raises what `build_container` raises."""
         self.use(self._clients.enter_context(build_container(self.settings, stopping=self._stopping.is_set)))
+
+    def finalize(self, auto: bool = False) -> None:  # noqa: FBT001, FBT002 - Celery's
+        """Register the tasks: our own, and none of Celery's, which do what their sender wants."""
+        super().finalize(auto=auto)
+        registered: dict[str, Any] = vars(self)["_tasks"]  # the property would come back here
+        for name in [one for one in registered if one.startswith("celery.")]:
+            del registered[name]
 
     def begin_to_stop(self) -> None:
         """Let every task end after the step that it has in hand; what is left is rolled forward by the next worker."""
@@ -166,9 +192,11 @@ def _stop_worker(**_: object) -> None:
 def _begin_task(*, task_id: str, task: Task[Any, Any], **_: object) -> None:
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(task_id=task_id, task=task.name)
+    app.vitals.began(task_id)
 
 
 @task_postrun.connect
-def _end_task(**_: object) -> None:
+def _end_task(*, task_id: str, **_: object) -> None:
+    app.vitals.ended(task_id)
     # The pool's threads are used again.
     structlog.contextvars.clear_contextvars()

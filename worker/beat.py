@@ -1,127 +1,180 @@
-"""Beat: any number may run, one leads, and none ends because Redis is away.
+"""Beat: any number may run, one leads, and none ends because Redis is away or holds what it should not.
 
-Celery RedBeat keeps the schedule in Redis and sends from it. Left alone it ends at the first answer that it did not
-hope for (connection lost for long, memory full, lock gone), and one that takes over an emptied Redis finds no schedule
-and sends nothing, silently. So the lead is held here, and whoever newly has it writes the schedule first.
+What is sent, and how often, is our own configuration, and nothing else is ever read: Redis only holds who leads and
+when each sweep was last sent, and both are hints (see `worker.timetable`).
 """
 
 import secrets
 import time
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
+import redis
 import structlog
+from celery.beat import Scheduler
 from kombu.exceptions import OperationalError
-from redbeat import RedBeatScheduler
-from redbeat.schedulers import get_redis
+from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
+from worker.app import RotatorApp
 from worker.clock import SystemClock
 from worker.heartbeat import pulse_from_environment
 from worker.models import Severity
 from worker.policy.steps import Outcome, Reason, Result
 from worker.reporting import Reporter
+from worker.timetable import due_at, hint
+
+LEAD_KEY = "rotator:beat::lock"
+"""Which beat leads. The name is the one that earlier versions use: beats of both may run side by side for a moment."""
+
+SENT_KEY = "rotator:beat:sent"
+"""When each sweep was last sent, in seconds since the epoch."""
+
+LEAD_SECONDS = 30.0
+"""A leader that was killed is replaced after so long at most."""
+
+LOOK_SECONDS = 5.0
+"""How often a beat looks whether it leads, at least; several times in the life of a lead."""
 
 RETRY_SECONDS = 2.0
 """How soon Redis is asked again after it failed."""
 
-AHEAD = timedelta(seconds=5)
-"""A last run that lies so far in the future was noted before this machine's clock was set back."""
-
-# One step, so that it may be repeated when its answer was lost.
+# One step, so that it may be repeated when its answer was lost. A lead without end, or of another kind, is nobody's.
 _LEAD = """
+if redis.call('type', KEYS[1]).ok ~= 'string' then redis.call('unlink', KEYS[1]) end
 local holder = redis.call('get', KEYS[1])
-if holder and holder ~= ARGV[1] then return 'another' end
+local left = redis.call('pttl', KEYS[1])
+if holder and holder ~= ARGV[1] and left >= 0 and left <= tonumber(ARGV[2]) then return 'another' end
 redis.call('set', KEYS[1], ARGV[1], 'px', ARGV[2])
-return holder and 'still' or 'newly'
+return holder == ARGV[1] and 'still' or 'newly'
 """
 _RESIGN = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end"
+_NOTE = """
+if redis.call('type', KEYS[1]).ok ~= 'hash' then redis.call('unlink', KEYS[1]) end
+return redis.call('hset', KEYS[1], ARGV[1], ARGV[2])
+"""
+_READ = """
+if redis.call('type', KEYS[1]).ok ~= 'hash' then return false end
+local sent = {}
+for place, name in ipairs(ARGV) do
+  local one = redis.call('hget', KEYS[1], name)
+  sent[place] = one and #one < 40 and one or ''
+end
+return sent
+"""
 
 _log = structlog.get_logger(__name__)
 
 
-class SteadyScheduler(RedBeatScheduler):  # type: ignore[misc]  # redbeat has no types
-    """RedBeat's scheduler with a lead of its own, a heartbeat, and patience."""
+class SteadyScheduler(Scheduler):
+    """Celery's scheduler with a schedule that does not change, a lead, a heartbeat, and patience."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._pulse = pulse_from_environment()
         self._name = secrets.token_hex(8)
-        self._installed = False
         self._away_since: float | None = None
         self._clock = SystemClock()
+        self._started = self._clock.monotonic()
+        self._sent: dict[str, float] = {}
+        self._told: dict[str, float] = {}
         self._reporter = Reporter(events=None, clock=self._clock)
         super().__init__(*args, **kwargs)
-        # RedBeat's own lock would be waited for without end, and is fatal when it is lost.
-        self.lock_key = None
+        self._redis = redis.Redis.from_url(
+            cast("RotatorApp", self.app).settings.infrastructure.redis_url.get_secret_value(),
+            socket_timeout=5,
+            socket_connect_timeout=3,
+            socket_keepalive=True,
+            # What beat asks is safe to ask again, so that one broken connection is not told as an outage.
+            retry=Retry(ExponentialBackoff(cap=1, base=0.2), 2),
+        )
 
     def setup_schedule(self) -> None:
-        """Write nothing yet: only the leader may, or a standby of another version would change the schedule."""
+        """Do nothing: the schedule is the configuration's."""
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
-        """Send what is due if this one leads; return the seconds until the next look."""
+        """Send what is due; return the seconds until the next look. Never raises."""
+        del args, kwargs
         try:
-            pause = self._send_due(*args, **kwargs) if self._leads() else self.max_interval
+            pause = self._send_due() if self._leads() else LOOK_SECONDS
         except (RedisError, OperationalError, OSError) as error:
             self._tell_away(error)
-            return RETRY_SECONDS
-        self._tell_back()
+            pause = RETRY_SECONDS
+        except Exception:  # noqa: BLE001 - whatever it is, it must not end the process
+            # Beat is the one thing that nobody would miss in time: whatever it is, the next look may do better.
+            _log.exception("beat_failed")
+            pause = RETRY_SECONDS
+        else:
+            self._tell_back()
+        # Also while Redis is away: this process is well, and a restart would not bring Redis back.
         self._pulse.beat()
         return pause
 
     def close(self) -> None:
         """Give the lead back, if Redis can be told."""
         try:
-            get_redis(self.app).eval(_RESIGN, 1, self.app.redbeat_conf.lock_key, self._name)
+            self._redis.eval(_RESIGN, 1, LEAD_KEY, self._name)
         except (RedisError, OSError):
             _log.info("beat_lead_left_to_expire")
         super().close()
+        self._redis.close()
         self._pulse.end()
 
     def _leads(self) -> bool:
-        ttl = int(self.lock_timeout * 1000)
-        answer = get_redis(self.app).eval(_LEAD, 1, self.app.redbeat_conf.lock_key, self._name, ttl)
-        if answer != "still":
-            # Whoever led before may have had another schedule, or Redis was emptied and with it the schedule.
-            self._installed = False
-        return bool(answer != "another")
-
-    def _send_due(self, *args: Any, **kwargs: Any) -> float:
-        if not self._installed:
-            super().setup_schedule()
-            self._installed = True
+        answer = self._redis.eval(_LEAD, 1, LEAD_KEY, self._name, str(int(LEAD_SECONDS * 1000)))
+        if answer == b"newly":
+            self._told = self._read_hints()
             _log.info("beat_leads")
-        self._repair()
-        pause: float = super().tick(*args, **kwargs)
-        return pause
+        return bool(answer != b"another")
 
-    def _repair(self) -> None:
-        """Write anew what somebody deleted, and let nothing wait until a clock that was set back has caught up."""
-        for name in self.app.conf.beat_schedule:
-            try:
-                entry = self.Entry.from_key(self.Entry.generate_key(self.app, name), app=self.app)
-            except KeyError:
-                _log.warning("beat_entry_missing", entry=name)
-                super().setup_schedule()
-                return
-            if entry.last_run_at is not None and entry.last_run_at > self._clock.now() + AHEAD:
-                _log.warning("beat_clock_was_set_back", entry=name, last_run_at=entry.last_run_at.isoformat())
-                entry.reschedule()
+    def _read_hints(self) -> dict[str, float]:
+        """Return when each sweep was last sent, by this process's clock, as far as what is noted makes sense."""
+        entries = list(self._entries)
+        noted = cast("list[object]", self._redis.eval(_READ, 1, SENT_KEY, *entries) or [])
+        wall, now = self._clock.now().timestamp(), self._clock.monotonic()
+        ages = {name: hint(raw, now=wall) for name, raw in zip(entries, noted, strict=False)}
+        return {name: now - age for name, age in ages.items() if age is not None}
+
+    def _send_due(self) -> float:
+        for name, entry in self._entries.items():
+            if self._due_at(name, entry) > self._clock.monotonic():
+                continue
+            self.app.send_task(entry["task"], **entry["options"])
+            self._sent[name] = self._clock.monotonic()
+            _log.info("sweep_sent", entry=name)
+            self._redis.eval(_NOTE, 1, SENT_KEY, name, f"{self._clock.now().timestamp():.3f}")
+        next_due = min(self._due_at(name, entry) for name, entry in self._entries.items())
+        return max(0.0, min(next_due - self._clock.monotonic(), LOOK_SECONDS))
+
+    def _due_at(self, name: str, entry: Mapping[str, Any]) -> float:
+        every: timedelta = entry["schedule"]
+        return due_at(
+            every=every.total_seconds(),
+            started=self._started,
+            sent=self._sent.get(name),
+            told=self._told.get(name),
+        )
+
+    @property
+    def _entries(self) -> Mapping[str, Mapping[str, Any]]:
+        return cast("Mapping[str, Mapping[str, Any]]", self.app.conf.beat_schedule)
 
     def _tell_away(self, error: Exception) -> None:
         if self._away_since is None:
             self._away_since = time.monotonic()
             self._tell(
                 Result.FAILED,
-                f"Beat cannot work with Redis ({type(error).__name__}): no sweep is scheduled, so nothing is rotated, "
-                f"revoked or flagged until Redis is back. Services are not affected. Look whether Redis runs, can be "
-                f"reached and has memory left; beat and workers go on by themselves.",
+                f"Beat cannot work with Redis ({type(error).__name__}): no wake-up is sent. While workers cannot "
+                f"reach Redis either, nothing is rotated, revoked or flagged. Services are not affected. Look whether "
+                f"Redis runs, can be reached and has memory left; beat and workers go on by themselves.",
                 Severity.ERROR,
             )
 
     def _tell_back(self) -> None:
         if self._away_since is not None:
             away, self._away_since = time.monotonic() - self._away_since, None
-            self._tell(Result.DONE, f"Redis is back after {away:.0f} s; sweeps are scheduled again.", Severity.INFO)
+            self._tell(Result.DONE, f"Redis is back after {away:.0f} s; wake-ups are sent again.", Severity.INFO)
 
     def _tell(self, result: Result, sentence: str, severity: Severity) -> None:
         self._reporter.record(

@@ -12,12 +12,18 @@ import structlog
 from celery import shared_task
 from kombu.exceptions import OperationalError
 
-from config.schedule import FLAG_STALE, REVOKE_EXPIRED, ROTATE_DUE, expires_after
+from config.schedule import (
+    FLAG_ACCOUNT,
+    FLAG_STALE,
+    REVOKE_ACCOUNT,
+    REVOKE_EXPIRED,
+    ROTATE_CREDENTIAL,
+    ROTATE_DUE,
+    expires_after,
+)
 from worker.app import RotatorApp, RotatorTask
 
-ROTATE_CREDENTIAL = "worker.tasks.rotate_credential"
-REVOKE_ACCOUNT = "worker.tasks.revoke_account"
-FLAG_ACCOUNT = "worker.tasks.flag_account"
+__all__ = ["FLAG_ACCOUNT", "REVOKE_ACCOUNT", "ROTATE_CREDENTIAL"]
 
 _log = structlog.get_logger(__name__)
 
@@ -96,7 +102,7 @@ def _fan_out(app: RotatorApp, task: str, names: Iterable[str], interval: timedel
         try:
             app.send_task(task, args=(name,), expires=left)
         except OperationalError as error:
-            _log.warning("wake_up_not_sent", task_name=task, name=name, error=type(error).__name__)
+            _log.warning("wake_up_not_sent", task_name=task, name=name, error=type(error.__cause__ or error).__name__)
 
 
 def _speak_of(**names: str) -> None:

@@ -15,9 +15,12 @@ from typing import BinaryIO, Final
 from sandbox.chaos.proxy import UPSTREAM_SECONDS, Hold, Moment, PausingProxy, Verdict, reset_when_closed
 from sandbox.chaos.resp import is_push, read_command, read_reply
 from sandbox.chaos.wire import BrokenMessageError, Message
+from worker.broker import TAKE_SHA
 
 _WAITING_FOR_WORK: Final = frozenset({"BRPOP", "BLPOP"})
-"""What an idle client has open all the time: no work is under way because of it."""
+"""What an idle client has open, or asks, all the time: no work is under way because of it."""
+
+_TAKE: Final = TAKE_SHA.encode()
 
 
 @dataclass(slots=True)
@@ -92,7 +95,7 @@ class RedisProxy(PausingProxy):
         """Pass commands on until the client ends the connection, or one is cut."""
         while command := read_command(commands):
             with ExitStack() as stack:
-                waits = command.method in _WAITING_FOR_WORK
+                waits = command.method in _WAITING_FOR_WORK or (command.method == "EVALSHA" and _TAKE in command.raw)
                 hold = None if waits else stack.enter_context(self._under_way(command))
                 if hold and hold.moment is Moment.BEFORE and hold.pause() is Verdict.CUT:
                     reset_when_closed(talk.client)

@@ -147,3 +147,31 @@ def test_what_somebody_else_put_there_stops_nobody(
     client.set(LEASE_PREFIX + name, "not a lease", px=lasts)
     with leases.hold(name, TTL) as held:
         assert held is True
+
+
+def test_a_lease_that_somebody_takes_again_and_again_is_gone_on_without_after_twice_its_life(
+    client: redis.Redis, name: str
+) -> None:
+    clock = FakeClock()
+    leases = RedisLeases(client=client, clock=clock)
+    found = []
+    for _ in range(8):
+        client.set(LEASE_PREFIX + name, "somebody", px=TTL)
+        with leases.hold(name, TTL) as held:
+            found.append(held)
+        clock.advance(TTL / 2 + timedelta(seconds=1))
+    assert found == [False, False, False, False, True, False, False, False]
+
+
+def test_a_lease_that_was_free_meanwhile_is_waited_for_anew(client: redis.Redis, name: str) -> None:
+    clock = FakeClock()
+    leases = RedisLeases(client=client, clock=clock)
+    found = []
+    for _ in range(8):
+        client.set(LEASE_PREFIX + name, "somebody", px=TTL)
+        with leases.hold(name, TTL) as held:
+            found.append(held)
+        client.delete(LEASE_PREFIX + name)
+        with leases.hold(name, TTL):
+            clock.advance(TTL)
+    assert found == [False] * 8

@@ -7,16 +7,15 @@ from datetime import UTC, datetime, timedelta
 
 import hvac
 import pytest
-from redbeat import RedBeatSchedulerEntry
-from redbeat.schedulers import ensure_conf, get_redis
 
+from config.schedule import beat_schedule
 from sandbox.chaos.proxy import Moment
 from sandbox.chaos.wire import Message
 from sandbox.exchange.records import Call, Fault, FaultRule
 from sandbox.vault_access import ROLE, policy
 from tests.e2e.outage_stack import BY_HAND, SCHEDULED, System, running_system, send_signal
 from tests.e2e.processes import until
-from worker.app import RotatorApp
+from worker.beat import LEAD_KEY, SENT_KEY
 from worker.policy.steps import Action, Result
 from worker.wiring import build_container
 
@@ -111,20 +110,10 @@ def test_redis_full_and_given_memory_again(system: System) -> None:
 
 
 def test_a_schedule_that_was_noted_before_the_clock_was_set_back_is_not_waited_for(system: System) -> None:
-    app = RotatorApp(lambda: system.stack.settings)
-    ensure_conf(app)
-    for name in app.conf.beat_schedule:
-        entry = RedBeatSchedulerEntry.from_key(RedBeatSchedulerEntry.generate_key(app, name), app=app)
-        entry.reschedule(last_run_at=datetime.now(UTC) + timedelta(hours=1))
-    get_redis(app).close()
-    app.close()
+    late = (datetime.now(UTC) + timedelta(hours=1)).timestamp()
+    system.redis.hset(SENT_KEY, mapping=dict.fromkeys(beat_schedule(system.stack.settings.schedule), str(late)))
+    system.redis.delete(LEAD_KEY)  # whoever takes it reads when each sweep was sent last
     system.wait_for_sweeps()
-
-
-def test_an_entry_of_the_schedule_that_somebody_deleted_is_written_again(system: System) -> None:
-    key = "rotator:beat:revoke-expired-tokens"
-    system.redis.delete(key)
-    until(lambda: system.redis.exists(key) == 1, 20, "the entry")
 
 
 def test_connections_to_redis_that_are_cut_are_no_outage(system: System) -> None:

@@ -120,7 +120,7 @@ def test_a_secret_in_hand_is_staged_when_vault_is_back_although_the_worker_is_to
 def test_a_worker_that_waits_for_redis_ends_all_the_same(system: System) -> None:
     system.stack.redis.stop()
     try:
-        until(lambda: "Trying again in" in system.log("worker-1"), 20, "the worker that notices")
+        until(lambda: "queue_unreachable" in system.log("worker-1"), 20, "the worker that notices")
         took = end_worker(system)
     finally:
         system.stack.redis.start()

@@ -118,6 +118,8 @@ class Reason(StrEnum):
     # failure of a dependency
     FAILED = "failed"
     REDIS_UNAVAILABLE = "redis_unavailable"
+    NO_WAKE_UPS = "no_wake_ups"
+    FOREIGN_MESSAGE = "foreign_message"
     STOPPING = "stopping"  # the process was told to end; whoever comes next goes on
 
 

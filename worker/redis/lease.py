@@ -1,5 +1,6 @@
 """Leases: one worker at a time for one credential, to spare work. Vault's check-and-set decides."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -27,6 +28,9 @@ class RedisLeases:
     A lease that expired or was lost with its server can have two holders at once. That is harmless, since every
     write to Vault is check-and-set; so when Redis is down, everybody may proceed.
 
+    Whoever can write to Redis can hold any lease. So one that is found held at each try for twice its life is gone on
+    without once: no holder of ours needs it so long.
+
     Args:
         client: answers strings and repeats no command by itself.
         clock: measures how long a failed Redis is left alone.
@@ -34,7 +38,10 @@ class RedisLeases:
 
     def __init__(self, *, client: redis.Redis, clock: Clock) -> None:
         self._client = client
+        self._clock = clock
         self._breaker = Breaker(clock=clock)
+        self._lock = threading.Lock()
+        self._refused_since: dict[str, float] = {}
 
     @contextmanager
     def hold(self, name: str, ttl: timedelta) -> Iterator[bool]:
@@ -63,13 +70,23 @@ class RedisLeases:
     def _acquire(self, lock: Lock, name: str, ttl: timedelta) -> bool | None:
         """Return whether it is held now; None when what is there is no lease of ours, which has no say."""
         if lock.acquire(blocking=False):
+            with self._lock:
+                self._refused_since.pop(name, None)
             return True
         left = self._client.pttl(LEASE_PREFIX + name)
-        if left != _NO_END and left <= ttl / _MILLISECOND:
+        if left != _NO_END and left <= ttl / _MILLISECOND and not self._is_held_too_long(name, ttl):
             return False
         # Whoever can write to Redis must not be able to stop the work for good, and unseen.
         _log.warning("lease_of_nobody", lease=name, milliseconds_left=left, result="went on without it")
         return None
+
+    def _is_held_too_long(self, name: str, ttl: timedelta) -> bool:
+        now = self._clock.monotonic()
+        with self._lock:
+            if now - self._refused_since.setdefault(name, now) <= 2 * ttl.total_seconds():
+                return False
+            del self._refused_since[name]
+            return True
 
     def _release(self, lock: Lock, name: str) -> None:
         try:

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.celery import celery_config
-from config.schedule import FLAG_STALE, REVOKE_EXPIRED, ROTATE_DUE, beat_schedule, expires_after
+from config.schedule import FLAG_STALE, REVOKE_EXPIRED, ROTATE_DUE, beat_schedule, expected_wake_ups, expires_after
 from config.schema import Schedule
 from tests.unit.celery.apps import RecordingApp, settings_of
 from worker.app import RotatorApp
+from worker.beat import LEAD_SECONDS, LOOK_SECONDS
 
 intervals = st.timedeltas(min_value=timedelta(seconds=1), max_value=timedelta(days=7))
 
@@ -50,7 +51,7 @@ def test_a_wake_up_expires_just_below_its_interval(interval: timedelta) -> None:
 
 def test_the_broker_is_the_configured_redis(app: RotatorApp) -> None:
     url = "redis://:pass@redis:6379/3"
-    assert (app.conf.broker_url, app.conf.redbeat_redis_url) == (url, url)
+    assert app.conf.broker_url == url
 
 
 @pytest.mark.parametrize(
@@ -70,23 +71,26 @@ def test_the_broker_is_the_configured_redis(app: RotatorApp) -> None:
         ("result_backend", None),
         ("accept_content", ["json"]),
         ("broker_connection_retry_on_startup", True),
-        ("redbeat_lock_timeout", 30),
-        ("beat_max_loop_interval", 5),
+        ("beat_enable_remote_control", False),
     ],
 )
 def test_a_setting_that_was_paid_for_stays_as_it_is(app: RotatorApp, setting: str, value: object) -> None:
     assert app.conf[setting] == value
 
 
-def test_a_lock_of_beat_outlives_several_of_its_loops(app: RotatorApp) -> None:
-    assert app.conf.redbeat_lock_timeout >= 3 * app.conf.beat_max_loop_interval
+def test_a_lead_of_beat_outlives_several_of_its_looks() -> None:
+    assert 3 * LOOK_SECONDS <= LEAD_SECONDS
 
 
-def test_every_setting_is_one_that_celery_or_redbeat_knows(app: RotatorApp) -> None:
-    known = DEFAULTS.keys() | {
-        "redbeat_redis_url",
-        "redbeat_key_prefix",
-        "redbeat_lock_timeout",
-        "redbeat_redis_options",
-    }
-    assert set(celery_config(app.settings)) <= known
+def test_every_setting_is_one_that_celery_knows(app: RotatorApp) -> None:
+    assert set(celery_config(app.settings)) <= DEFAULTS.keys()
+
+
+def test_only_our_own_tasks_are_registered(app: RotatorApp) -> None:
+    app.loader.import_default_modules()
+    assert set(app.tasks) == set(expected_wake_ups(app.settings))
+
+
+def test_messages_go_through_our_own_transport_whose_address_shows_no_login(app: RotatorApp) -> None:
+    with app.connection_for_read() as connection:
+        assert (connection.transport_cls, connection.as_uri()) == ("worker.broker:Transport", "redis://redis:6379/3")

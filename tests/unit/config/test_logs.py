@@ -15,7 +15,7 @@ from config.logs import CONTEXT_KEYS, configure_logging, log_uncaught_exceptions
 from tests.unit.config.secrets import ANY_SECRETS, BASE64_SECRETS
 from worker.errors import VaultForbiddenError
 
-LIBRARIES = ["celery.app.trace", "celery.worker.strategy", "kombu.connection", "hvac.adapters", "redis", "redbeat"]
+LIBRARIES = ["celery.app.trace", "celery.worker.strategy", "kombu.connection", "hvac.adapters", "redis", "celery.beat"]
 
 
 class Terminal(io.StringIO):
