@@ -24,6 +24,8 @@ from worker.models import TokenList
 
 _LONGEST_SKEW = 30.0
 _NEVER_LATE = frozenset({"destroy"})
+_TIMES_AT_WRITES = 3.0
+"""A stop, a death or another's act is that much likelier beside a write: there it tells most."""
 _SHOWS_USE = frozenset({"list_tokens", "list_tokens_as", "revoke_token"})
 _READS = frozenset({"read", "older_versions", "server_time", "list_tokens", "list_tokens_as", "get_capabilities"})
 
@@ -36,6 +38,8 @@ class Carrier:
         self._observer = observer
         self.between_calls: Callable[[], None] = lambda: None
         """What people do between any two calls."""
+        self.struck: Callable[[About], None] = lambda _about: None
+        """Told when a task was struck: whoever sweeps next may take its work over."""
 
     def carry(self, port: str, method: str, act: Act, arguments: dict[str, Any]) -> Any:
         """Carry a call out; see `tests.model.wire.Wire`."""
@@ -46,11 +50,14 @@ class Carrier:
         self._observer.leaving(about, port, method, arguments)
         if world.tracing:
             world.tell(task.name, f"{port}.{method}{_shown(arguments)} ...")
-        self._pause(task)
+        self._pause(task, method)
         fate = Fate.NOTHING if self._is_away(port, about) else world.weather.fate(is_write=method not in _READS)
+        if method == "derive_token" and world.now < world.mute_until.get(_account(port), 0.0):
+            fate = world.random.choice([Fate.LOST, Fate.NEVER])
         if method in _NEVER_LATE and fate in {Fate.LATE, Fate.LATE_DEAD}:
             fate = Fate.LOST
         if fate is not Fate.DONE:
+            self.struck(about)
             world.tell(task.name, f"{port}.{method}: {fate.value}")
         self._refuse(port, method, arguments, about)
         match fate:
@@ -68,7 +75,7 @@ class Carrier:
                 raise _unknown(port, method)
             case _:
                 answer = self._land(port, method, act, arguments, about)
-        self._pause(task)
+        self._pause(task, method)
         if fate is Fate.LOST:
             self._time_out(20.0)
             if world.random.random() < 0.5:
@@ -76,17 +83,20 @@ class Carrier:
             raise _unknown(port, method)
         return answer
 
-    def _pause(self, task: Task) -> None:
+    def _pause(self, task: Task, method: str) -> None:
         """The switching point: time passes, others act, the process may stand still or die."""
         world, weather = self._world, self._world.weather
-        stop = weather.stop()
+        times = 1.0 if method in _READS else _TIMES_AT_WRITES
+        stop = weather.stop(times)
         if stop:
             world.tell(task.name, f"stands still for {stop:.0f} s")
+            self.struck(world.about[task])
         world.scheduler.sleep(weather.latency() + stop)
-        if weather.strikes("acts between calls"):
+        if weather.strikes("acts between calls", times):
             self.between_calls()
-        if weather.strikes("kills"):
+        if weather.strikes("kills", times):
             world.tell(task.name, "dies")
+            self.struck(world.about[task])
             task.killed = True
             raise Crash
 
@@ -159,7 +169,7 @@ class Carrier:
             profile.hide(token_id)
             world.scheduler.at(world.now + weather.late(), lambda: profile.reveal(token_id))
         if weather.strikes("refusals", times=3):
-            wait = world.random.choice([1.0, 10.0, 40.0, HOUR, 1e9])
+            wait = world.random.choice([1.0, 36.0, 45.0, HOUR, 1e9])
             world.unknown_until[token_id] = world.now + wait
 
 

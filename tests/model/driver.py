@@ -12,7 +12,7 @@ from tests.model.people import People
 from tests.model.readers import Reader
 from tests.model.violations import Violation
 from tests.model.weather import DAY, HOUR, MINUTE, Weather
-from tests.model.world import ACCOUNTS, CREDENTIALS, World, location
+from tests.model.world import ACCOUNTS, CREDENTIALS, About, World, location
 
 _OFFSETS = (3.0, 20.0, 45.0, 10 * MINUTE, 25 * HOUR, 8 * DAY, 30 * DAY)
 STEPS = 40
@@ -32,14 +32,22 @@ class Ran:
 class Run:
     """Drives one world from its seed."""
 
-    def __init__(self, seed: int, *, only: frozenset[str] | None = None, steps: int = STEPS, traced: bool = False):
+    def __init__(
+        self,
+        seed: int,
+        *,
+        only: frozenset[str] | None = None,
+        steps: int = STEPS,
+        traced: bool = False,
+        past: frozenset[str] = frozenset(),
+    ) -> None:
         self.seed = seed
         self.random = Random(seed)  # noqa: S311 - it is to be repeatable
         self.steps = steps
         self.weather = Weather.drawn(self.random, only)
         self.world = World(self.random, self.weather, self._policy())
         self.world.tracing = traced
-        self.observer = Observer(self.world)
+        self.observer = Observer(self.world, past)
         self.people = People(self.world, self.observer)
         self.carrier = Carrier(self.world, self.observer)
         self._judged = 0
@@ -58,6 +66,7 @@ class Run:
         self._past()
         self.world.equip(self.carrier)
         self.carrier.between_calls = self.people.act
+        self.carrier.struck = self._take_over
         for _ in range(self.steps):
             self._something()
             self.world.scheduler.sleep(self.weather.gap())
@@ -78,6 +87,9 @@ class Run:
             for _ in range(random.randint(0, 2)):
                 every = random.choice([5 * MINUTE, HOUR, self.observer.readers_hold * 0.9])
                 world.holdings.readers.append(Reader(location(name), every, random.uniform(0, every)))
+        for name in CREDENTIALS:
+            if random.random() < 0.2:
+                self.people.begin_by_hand(name)
         for _ in range(random.randint(0, 2)):
             for name in CREDENTIALS:
                 if random.random() < 0.8:
@@ -98,6 +110,19 @@ class Run:
             "flag": lambda: engine.flag(name),
         }[kind]
         self.world.start(kind, name, process, work, after=after)
+
+    def _take_over(self, struck: About) -> None:
+        """Let others come to the same work soon after a run was struck, often with no lease in their way."""
+        world, random = self.world, self.random
+        if not world.weather.often or random.random() < 0.5:
+            return
+        account = CREDENTIALS.get(struck.name, struck.name)
+        kind = random.choice(["rotate", "rotate", "rotate", "revoke"])
+        name = struck.name if struck.name in CREDENTIALS else random.choice(list(CREDENTIALS))
+        after = random.choice([0.1, 1.0, 10.0, 100.0]) * random.uniform(0.5, 1.5)
+        if random.random() < 0.7:
+            world.scheduler.at(world.now + after, world.leases.clear)
+        self._start(kind, name if kind == "rotate" else account, after=after)
 
     def _something(self) -> None:
         """Let one thing begin."""
@@ -124,6 +149,7 @@ class Run:
             "identities": self._mix_identities_up,
             "outages": self._take_away,
             "lists": self._cut_a_list,
+            "mute": self._fall_silent,
             "leases": self._lose_leases,
         }
         about = [kind for kind in what if kind in self.weather.often]
@@ -166,6 +192,16 @@ class Run:
         self.world.cut[account] = (self.world.now + length, share)
         self.world.tell("the world", f"lists of {account} show {share:.0%} for {length:.0f} s")
 
+    def _fall_silent(self) -> None:
+        """Let an account's derives go unanswered while a person asks for rotations and sweeps go on as ever."""
+        account, length = self.random.choice(ACCOUNTS), self.random.choice([10 * MINUTE, HOUR])
+        self.world.mute_until[account] = self.world.now + length
+        self.world.tell("the world", f"derives of {account} are not answered for {length:.0f} s")
+        name = self.random.choice([one for one, whose in CREDENTIALS.items() if whose == account])
+        self.people.order("request", name)
+        for number in range(int(length / (3 * MINUTE))):
+            self._start("rotate", name, after=(number + 1) * 3 * MINUTE)
+
     def _lose_leases(self) -> None:
         self.world.leases.clear()
         self.world.redis_away_until = self.world.now + self.random.choice([0.0, HOUR, DAY])
@@ -197,6 +233,21 @@ class Run:
         return Ran(self.seed, tuple(self.observer.violations), counts, trace, weather)
 
 
-def run(seed: int, *, only: frozenset[str] | None = None, steps: int = STEPS, traced: bool = False) -> Ran:
-    """Run one seed and return what became of it; the same arguments give the same run."""
-    return Run(seed, only=only, steps=steps, traced=traced).run()
+def run(
+    seed: int,
+    *,
+    only: frozenset[str] | None = None,
+    steps: int = STEPS,
+    traced: bool = False,
+    past: frozenset[str] = frozenset(),
+) -> Ran:
+    """Run one seed and return what became of it; the same arguments give the same run.
+
+    Args:
+        seed: of everything that is drawn.
+        only: the disturbances of the run; drawn unless given.
+        steps: events of its storm.
+        traced: whether to write down what happens.
+        past: names of promises to look past, for as long as a hole is known and open.
+    """
+    return Run(seed, only=only, steps=steps, traced=traced, past=past).run()

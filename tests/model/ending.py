@@ -59,6 +59,7 @@ class Ending:
             clock.offset = 0.0
         world.identity = {one: one for one in ACCOUNTS}
         world.cut.clear()
+        world.mute_until.clear()
         world.exchange_away = dict.fromkeys(ACCOUNTS, 0.0)
         world.redis_away_until = 0.0
         world.unknown_until.clear()

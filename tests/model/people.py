@@ -54,6 +54,11 @@ class People:
         if about:
             kinds[self.world.random.choices(about, weights=[weather.often[one] for one in about])[0]]()
 
+    def begin_by_hand(self, credential: str) -> None:
+        """Let a credential begin with a token that people issued and put at its path, and hand it over."""
+        self.put_own_token(credential)
+        self.order("adopt", credential)
+
     # --- paths
 
     def _any(self) -> str:
@@ -78,15 +83,19 @@ class People:
             case "garbage":
                 self._put(credential, {"endpoint": "wss://x", "desk": "7"}, "writes something else")
             case "own token":
-                token = self.world.profiles[CREDENTIALS[credential]].issue_by_person("by hand")
-                self.memory.by_hand.add(token.token_id)
-                data = {"token_id": token.token_id, "secret": token.secret.get_secret_value(), "desk": "7"}
-                self._put(credential, data, "puts a token of their own")
+                self.put_own_token(credential)
             case _:
                 if self._versions(credential):
                     self.world.tell("a person", f"deletes the latest version of {location(credential)}")
                     self.world.kv.delete_latest(location(credential))
                     self.world.place(location(credential), None, by_person=True)
+
+    def put_own_token(self, credential: str) -> None:
+        """Put a token of their own at a path, beside fields that the worker knows nothing of."""
+        token = self.world.profiles[CREDENTIALS[credential]].issue_by_person("by hand")
+        self.memory.by_hand.add(token.token_id)
+        data = {"token_id": token.token_id, "secret": token.secret.get_secret_value(), "desk": "7", "limits": {"a": 1}}
+        self._put(credential, data, "puts a token of their own")
 
     def copy_a_token(self) -> None:
         """Put a token of another credential (of the same account) at a path, with its secret or without."""

@@ -25,11 +25,17 @@ def test_no_disturbance_breaks_no_promise() -> None:
 
 
 def test_every_call_is_a_switching_point_before_and_after() -> None:
-    driven, slept = Run(1, only=frozenset()), []
+    driven = Run(1, only=frozenset())
+    slept: list[float] = []
     world = driven.world
     world.equip(driven.carrier)
     sleep = world.scheduler.sleep
-    world.scheduler.sleep = lambda seconds: (slept.append(seconds), sleep(seconds))  # type: ignore[method-assign, assignment]
+
+    def counted(seconds: float) -> None:
+        slept.append(seconds)
+        sleep(seconds)
+
+    world.scheduler.sleep = counted  # type: ignore[method-assign] # counts the switching points
     world.tracing = True
     world.start("rotate", "mm", world.processes[0], lambda: world.processes[0].engine.rotate("mm"))
     sleep(60.0)

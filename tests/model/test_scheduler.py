@@ -1,8 +1,16 @@
 """One thing at a time, in the order of virtual time."""
 
+from functools import partial
+
 import pytest
 
 from tests.model.scheduler import Crash, Scheduler
+
+
+def work_in_steps(scheduler: Scheduler, seen: list[str], steps: int) -> None:
+    for _ in range(steps):
+        scheduler.sleep(1.0)
+        seen.append("a")
 
 
 def test_tasks_go_on_in_the_order_of_virtual_time() -> None:
@@ -26,16 +34,18 @@ def test_time_jumps_when_everybody_waits() -> None:
 
 
 def test_what_is_to_happen_happens_between_two_calls_of_a_task() -> None:
-    scheduler, seen = Scheduler(), []
-    scheduler.start("a", lambda: (scheduler.sleep(1.0), seen.append("a"), scheduler.sleep(1.0), seen.append("a")))
+    scheduler = Scheduler()
+    seen: list[str] = []
+    scheduler.start("a", partial(work_in_steps, scheduler, seen, 2))
     scheduler.at(1.5, lambda: seen.append("person"))
     scheduler.sleep(5.0)
     assert seen == ["a", "person", "a"]
 
 
 def test_a_killed_task_dies_at_its_next_switching_point() -> None:
-    scheduler, seen = Scheduler(), []
-    task = scheduler.start("a", lambda: (scheduler.sleep(1.0), seen.append("alive")))
+    scheduler = Scheduler()
+    seen: list[str] = []
+    task = scheduler.start("a", partial(work_in_steps, scheduler, seen, 1))
     scheduler.at(0.5, lambda: setattr(task, "killed", True))
     scheduler.sleep(5.0)
     assert (seen, task.done, task.error) == ([], True, None)

@@ -15,6 +15,7 @@ EVENTS = (
     "exchange clock",
     "identities",
     "outages",
+    "mute",
     "lists",
     "leases",
     "paths",
@@ -73,9 +74,9 @@ class Weather:
         """Return how long a call is on its way, one way."""
         return 10 ** self.random.uniform(-3, 0.3) if self.often else 0.001
 
-    def stop(self) -> float:
+    def stop(self, times: float = 1.0) -> float:
         """Return how long the process stands still here: mostly not at all."""
-        if not self.strikes("stops"):
+        if not self.strikes("stops", times):
             return 0.0
         return self.random.choice(_STOPS) * self.random.uniform(0.5, 1.5)
 

@@ -27,14 +27,14 @@ def hooked(template: T, port: str, wire: Wire, target: Callable[[str, dict[str, 
         target: says, when a call with these arguments leaves, whom it will reach; the template unless told otherwise.
     """
     methods: dict[str, Any] = {}
-    for name, names in _public_methods(type(template)):
+    for name, names in _public_methods(cast("Any", type(template))):
         methods[name] = _over(wire, port, name, names, target or (lambda _name, _arguments: template))
     stand_in = type(f"Hooked{type(template).__name__}", (), methods)
     return cast("T", stand_in())
 
 
 @cache
-def _public_methods(kind: type) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _public_methods(kind: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return the public methods of a class, each with the names of its arguments."""
     found = inspect.getmembers(kind, inspect.isfunction)
     return tuple((name, tuple(inspect.signature(one).parameters)[1:]) for name, one in found if name[0] != "_")

@@ -90,6 +90,8 @@ class World:
         }
         self.identity = {one: one for one in ACCOUNTS}
         self.exchange_away = dict.fromkeys(ACCOUNTS, 0.0)
+        self.mute_until: dict[str, float] = {}
+        """Until when an account's derives are never answered, whether or not they are carried out."""
         self.cut: dict[str, tuple[float, float]] = {}
         """Until when an account's list is cut short, and which part of it is shown."""
         self.unknown_until: dict[str, float] = {}
