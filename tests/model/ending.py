@@ -67,6 +67,10 @@ class Ending:
             process.vault_away = 0.0
         for profile in world.profiles.values():
             profile.reveal()
+        for task in world.scheduler.running:
+            # A worker that stands still may wake up whenever it likes; a command that does is given up by its person.
+            task.killed = task.killed or world.about[task].kind not in {"rotate", "revoke", "flag"}
+        world.scheduler.sleep(MINUTE)
         engine = world.processes[0].engine
         world.start("unfreeze", "all", world.processes[0], lambda: engine.edit(unfreezes(world.settings, None), _ANN))
         world.start("resume", "all", world.processes[0], lambda: engine.resume("all"))
