@@ -1,6 +1,6 @@
 # `make demo` shows the rotator at work; `make test` checks everything. Both set up what they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo chaos soak simulate test lint unit lock clean
+.PHONY: help setup demo chaos soak simulate model mutants test lint unit lock clean
 
 # The first of these that runs: a version manager's shim may be on the path and still answer "not installed".
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do $$p -c '' 2>/dev/null && echo $$p && break; done)
@@ -26,6 +26,12 @@ soak: setup ## ten minutes in which something is killed, stopped, sealed, emptie
 
 simulate: setup ## a year of 208 credentials in virtual time (ARGS="--seed 2", "--days 60", "--picture FILE.svg")
 	@$(BIN)/python -m sandbox.simulation $(ARGS)
+
+model: setup ## the real engine under a scheduler that strikes any call (ARGS="--examples 20000 --from 0", "--seed N")
+	@$(BIN)/python -m tests.model $(ARGS)
+
+mutants: setup ## each rule taken out in a copy: which suite turns red (ARGS="--list", "grace cap")
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 lint: setup ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

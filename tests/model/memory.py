@@ -1,0 +1,150 @@
+"""What the observer remembers beside the fakes: asked labels, orders, marks that were made, pauses, and restores."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.model.scheduler import Task
+from tests.model.world import ACCOUNTS, CREDENTIALS, About, World, journal_location, ledger_location
+
+ENDING = frozenset({"emergency", "revoke all", "retire"})
+ORDERED = frozenset({"compromised", "retired", "ordered"})
+
+
+@dataclass
+class Asked:
+    """A label that an intent of ours asked for."""
+
+    credential: str
+    kind: str
+    reason: str
+    at: float
+
+
+@dataclass
+class Given:
+    """An order of a person, from the moment at which it was given."""
+
+    kind: str
+    credential: str
+    at: float
+    task: Task
+    about: About
+    over_forgery: bool
+    """Whether the path was forged, and the journal as it should be, when it was given."""
+
+    def is_over(self, now: float) -> bool:
+        return self.task.done and now > self.about.acted_until
+
+    def reached_until(self, now: float) -> float:
+        """Return until when a token may have been issued and still be meant."""
+        ended = self.task.ended if self.task.ended is not None else now
+        return max(ended, self.about.acted_until)
+
+
+@dataclass
+class Memory:
+    """What was seen so far of one run."""
+
+    world: World
+    asked: dict[str, Asked] = field(default_factory=dict)
+    adopted: dict[str, str] = field(default_factory=dict)
+    given: list[Given] = field(default_factory=list)
+    marked: dict[str, tuple[str, float]] = field(default_factory=dict)
+    """Tokens that a durable order ends: of which credential, and since when."""
+    verified: set[tuple[str, str]] = field(default_factory=set)
+    by_hand: set[str] = field(default_factory=set)
+    """Tokens that people issued."""
+    revoked_by_hand: set[str] = field(default_factory=set)
+    held: dict[str, dict[str, float]] = field(default_factory=lambda: {one: {} for one in ACCOUNTS})
+    """What holds each account back now (a pause, a freeze, a doubt, as text), and since when that is true."""
+    restored: dict[str, float] = field(default_factory=dict)
+    """Credentials whose journal was restored: how old the backup was at most."""
+    emergencies: dict[str, float] = field(default_factory=dict)
+
+    def journal(self, credential: str) -> dict[str, Any]:
+        """Return the journal as Vault holds it, or an empty one."""
+        return self._document(journal_location(credential), "journal")
+
+    def ledger(self, account: str) -> dict[str, Any]:
+        return self._document(ledger_location(account), "ledger")
+
+    def _document(self, where: Any, field_name: str) -> dict[str, Any]:
+        latest = self.world.kv.read(where)
+        if latest is None or latest.data is None:
+            return {}
+        found: dict[str, Any] = json.loads(latest.data[field_name])
+        return found
+
+    def owner(self, token_id: str) -> str | None:
+        """Return whose token it is: of the credential whose intent asked for its label, or that adopted it."""
+        if token_id in self.adopted:
+            return self.adopted[token_id]
+        found = self.world.token(token_id)
+        label = found[0].token(token_id).label if found and token_id not in self.by_hand else None
+        return self.asked[label].credential if label in self.asked else None
+
+    def label_of(self, token_id: str) -> str | None:
+        found = self.world.token(token_id)
+        return found[0].token(token_id).label if found else None
+
+    def is_ordered(self, token_id: str, credential: str) -> bool:
+        """Whether a person ordered that this token should end, whoever holds it."""
+        now, born = self.world.now, self.world.born(token_id)
+        for order in self.given:
+            if order.credential != credential or order.kind not in ENDING:
+                continue
+            if order.kind == "retire" or born <= order.reached_until(now):
+                return True
+        return False
+
+    def note_journal(self, credential: str, document: dict[str, Any]) -> None:
+        """Learn from a journal that has just been written by a worker."""
+        now = self.world.now
+        intent = document.get("intent")
+        if intent is not None and intent["kind"] != "rollback" and intent["label"] not in self.asked:
+            self.asked[intent["label"]] = Asked(credential, intent["kind"], intent["reason"], now)
+        adopting = any(one.credential == credential and one.kind in {"adopt", "reclaim"} for one in self.given)
+        for record in document.get("ledger", ()):
+            token_id = record.get("token_id")
+            if token_id is None:
+                continue
+            if record.get("adopted_as") is not None or (adopting and token_id in self.by_hand):
+                self.adopted.setdefault(token_id, credential)
+            if record["state"] == "revoking" and record.get("revoking_reason") in ORDERED:
+                self.marked.setdefault(token_id, (credential, now))
+        if document.get("emergency_at") is not None and credential not in self.emergencies:
+            self.emergencies[credential] = now
+            for record in document.get("ledger", ()):
+                if record.get("token_id") and record["state"] not in {"revoked"}:
+                    self.marked.setdefault(record["token_id"], (credential, now))
+        elif document.get("emergency_at") is None:
+            self.emergencies.pop(credential, None)
+
+    def note_ledger(self, account: str) -> None:
+        """Learn what holds an account back from now on."""
+        document = self.ledger(account)
+        present = {json.dumps(["pause", one], sort_keys=True) for one in document.get("pauses", ())}
+        present |= {json.dumps(["freeze", one], sort_keys=True) for one in document.get("freezes", ())}
+        if document.get("suspicion") is not None:
+            present.add(json.dumps(["doubt", None]))
+        before = self.held[account]
+        self.held[account] = {one: before.get(one, self.world.now) for one in present}
+
+    def forget_since(self, credential: str, backup: float) -> None:
+        """A person restored the journal: what came after the backup is nobody's promise."""
+        self.restored[credential] = min(backup, self.restored.get(credential, backup))
+        self.marked = {
+            token: (whose, at) for token, (whose, at) in self.marked.items() if whose != credential or at <= backup
+        }
+
+    def is_excused_by_restore(self, token_id: str, credential: str) -> bool:
+        """Whether a restored journal may not know this token."""
+        backup = self.restored.get(credential)
+        return backup is not None and self.world.born(token_id) >= backup
+
+
+def credential_of(where_path: str) -> str | None:
+    """Return whose consumers' path or journal that is."""
+    name = where_path.rsplit("/", 1)[-1]
+    return name if name in CREDENTIALS else None

@@ -1,0 +1,198 @@
+"""The observer itself: what it takes for a broken promise, and what excuses it."""
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from config.schema import Policy
+from tests.fakes.exchange import IssuedToken
+from tests.model.memory import Asked, Given
+from tests.model.observer import Observer
+from tests.model.scheduler import Task
+from tests.model.violations import Promise
+from tests.model.weather import DAY, HOUR, Weather
+from tests.model.world import About, World, location
+from worker.models import RevokeResult
+
+LABEL = "mm/id0001"
+
+
+class Scene:
+    """A world in which one token of ours was issued, verified and put at its path."""
+
+    def __init__(self) -> None:
+        random = Random(1)  # noqa: S311 - it is to be repeatable
+        self.world = World(random, Weather(random), Policy())
+        self.observer = Observer(self.world)
+        self.memory = self.observer.memory
+        self.memory.asked[LABEL] = Asked("mm", "rotation", "requested", 0.0)
+        self.token = self.world.profiles["main"].issue_by_person(LABEL)
+        self.serve(self.token)
+
+    def about(self, kind: str = "revoke") -> About:
+        return About(kind, "mm", self.world.processes[0])
+
+    def data(self, token: IssuedToken) -> dict[str, Any]:
+        return {"token_id": token.token_id, "secret": token.secret.get_secret_value(), "label": token.label}
+
+    def serve(self, token: IssuedToken, **more: object) -> None:
+        self.world.place(location("mm"), {**self.data(token), **more}, by_person=False)
+
+    def revoke(self, token: IssuedToken, about: About | None = None) -> None:
+        arguments = {"token_id": token.token_id}
+        about = about or self.about()
+        self.observer.landed(about, "exchange main", "revoke_token", arguments, RevokeResult.REVOKED, None)
+
+    def write(self, before: dict[str, Any] | None, data: dict[str, Any], about: About | None = None) -> None:
+        arguments = {"location": location("mm"), "data": data}
+        self.observer.landed(about or self.about("rotate"), "vault", "write", arguments, None, before)
+
+    def pass_time(self, seconds: float) -> None:
+        self.world.scheduler.sleep(seconds)
+
+    def order(self, kind: str) -> None:
+        task = Task(kind, lambda: None, self.world.now)
+        self.memory.given.append(Given(kind, "mm", self.world.now, task, self.about(kind), over_forgery=False))
+        task.ended = self.world.now
+
+    @property
+    def broken(self) -> list[Promise]:
+        return [one.promise for one in self.observer.violations]
+
+    def successor(self) -> IssuedToken:
+        self.memory.asked["mm/id0002"] = Asked("mm", "rotation", "requested", 0.0)
+        return self.world.profiles["main"].issue_by_person("mm/id0002")
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def test_a_token_that_a_path_serves_may_not_be_revoked(scene: Scene) -> None:
+    scene.revoke(scene.token)
+    assert scene.broken == [Promise.READER]
+
+
+def test_a_token_that_left_its_path_may_not_be_revoked_while_a_service_may_hold_it(scene: Scene) -> None:
+    scene.serve(scene.successor())
+    scene.pass_time(11 * HOUR)
+    scene.revoke(scene.token)
+    assert scene.broken == [Promise.READER]
+
+
+def test_a_token_that_left_its_path_long_ago_may_be_revoked(scene: Scene) -> None:
+    scene.serve(scene.successor())
+    scene.pass_time(13 * HOUR)
+    scene.revoke(scene.token)
+    assert scene.broken == []
+
+
+@pytest.mark.parametrize("kind", ["emergency", "revoke all", "retire"])
+def test_an_order_to_end_them_excuses_the_tokens_that_there_were(scene: Scene, kind: str) -> None:
+    scene.pass_time(HOUR)
+    scene.order(kind)
+    scene.revoke(scene.token)
+    assert scene.broken == []
+
+
+def test_an_emergency_excuses_no_token_that_came_after_it(scene: Scene) -> None:
+    scene.order("emergency")
+    scene.pass_time(HOUR)
+    successor = scene.successor()
+    scene.serve(successor)
+    scene.revoke(successor)
+    assert scene.broken == [Promise.READER]
+
+
+def test_what_a_person_put_there_after_the_worker_had_looked_is_excused(scene: Scene) -> None:
+    scene.serve(scene.successor())
+    scene.pass_time(DAY)
+    about = scene.about()
+    about.path_read[location("mm")] = scene.world.now
+    scene.pass_time(1.0)
+    scene.world.place(location("mm"), scene.data(scene.token), by_person=True)
+    scene.revoke(scene.token, about)
+    assert scene.broken == []
+
+
+def test_what_a_person_put_there_before_the_worker_looked_is_not(scene: Scene) -> None:
+    scene.serve(scene.successor())
+    scene.pass_time(DAY)
+    scene.world.place(location("mm"), scene.data(scene.token), by_person=True)
+    scene.pass_time(1.0)
+    about = scene.about()
+    about.path_read[location("mm")] = scene.world.now
+    scene.revoke(scene.token, about)
+    assert scene.broken == [Promise.READER]
+
+
+def test_a_copy_at_another_path_is_honoured_until_max_age(scene: Scene) -> None:
+    scene.serve(scene.successor())
+    scene.world.place(location("taker"), scene.data(scene.token), by_person=True)
+    about = scene.about()
+    about.path_read[location("taker")] = 1e9
+    scene.pass_time(2 * DAY)
+    scene.revoke(scene.token, about)
+    assert scene.broken == [Promise.READER]
+    scene.observer.violations.clear()
+    scene.pass_time(13 * DAY)
+    scene.revoke(scene.token, about)
+    assert scene.broken == []
+
+
+def test_an_id_with_a_secret_that_does_not_sign_is_held_by_nobody(scene: Scene) -> None:
+    scene.serve(scene.successor())
+    scene.pass_time(DAY)
+    scene.world.place(location("taker"), {**scene.data(scene.token), "secret": "x"}, by_person=True)
+    about = scene.about()
+    about.path_read[location("taker")] = 1e9
+    scene.revoke(scene.token, about)
+    assert scene.broken == []
+
+
+def test_a_token_that_no_intent_asked_for_is_foreign(scene: Scene) -> None:
+    scene.revoke(scene.world.profiles["main"].issue_by_person("mm/of-another-deployment"))
+    assert scene.broken == [Promise.FOREIGN]
+
+
+def test_a_rewrite_may_change_the_write_id_alone(scene: Scene) -> None:
+    before = {**scene.data(scene.token), "desk": "7", "write_id": "a"}
+    scene.write(before, {**before, "write_id": "b"})
+    assert scene.broken == []
+    scene.write(before, {**scene.data(scene.token), "write_id": "c"})
+    assert scene.broken == [Promise.FENCE]
+
+
+def test_an_unverified_token_may_not_be_served(scene: Scene) -> None:
+    scene.write(scene.data(scene.token), scene.data(scene.successor()))
+    assert scene.broken == [Promise.SERVED_UNVERIFIED]
+
+
+def test_a_verified_token_may_be_served(scene: Scene) -> None:
+    successor = scene.successor()
+    scene.memory.verified.add((successor.token_id, successor.secret.get_secret_value()))
+    scene.write(scene.data(scene.token), scene.data(successor))
+    assert scene.broken == []
+
+
+def test_a_dead_token_may_not_be_served(scene: Scene) -> None:
+    successor = scene.successor()
+    scene.memory.verified.add((successor.token_id, successor.secret.get_secret_value()))
+    scene.world.profiles["main"].revoke_by_person(successor.token_id)
+    scene.write(scene.data(scene.token), scene.data(successor))
+    assert scene.broken == [Promise.SERVED_DEAD]
+
+
+def test_another_profiles_token_may_not_be_served(scene: Scene) -> None:
+    stranger = scene.world.profiles["alt"].issue_by_person("mm/id0002")
+    scene.memory.verified.add((stranger.token_id, stranger.secret.get_secret_value()))
+    scene.write(scene.data(scene.token), scene.data(stranger))
+    assert scene.broken == [Promise.SERVED_FOREIGN]
+
+
+def test_what_people_wrote_may_not_be_overwritten(scene: Scene) -> None:
+    scene.world.place(location("mm"), {"desk": "7"}, by_person=True)
+    scene.write({"desk": "7"}, {"tombstone": True})
+    assert scene.broken == [Promise.OVERWROTE]

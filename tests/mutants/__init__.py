@@ -1,0 +1,1 @@
+"""Take one rule out at a time, in a copy of the tree, and see which suite turns red."""
