@@ -228,6 +228,14 @@ def test_an_identity_that_is_swapped_just_before_a_revocation_ends_nothing(world
     assert (old in world.live(), dict(world.states())[old]) == (True, RecordState.REVOKING)
 
 
+def test_an_identity_that_is_wrong_for_the_moment_of_a_revocation_alone_does_not_sign_it(world: Harness) -> None:
+    make_revocable(world)
+    world.exchange.before_next("revoke", lambda: setattr(world.exchange, "identity", OTHER_PROFILE))
+    world.exchange.after_next("revoke", lambda: setattr(world.exchange, "identity", MAIN_PROFILE))
+    world.engine.revoke(ACCOUNT)
+    assert told(world) == [(Reason.OTHER_PROFILE, Severity.ERROR)]
+
+
 def test_a_404_is_not_believed_with_another_profiles_list(world: Harness) -> None:
     old = make_revocable(world)
     world.exchange.deny(old)
