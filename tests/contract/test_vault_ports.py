@@ -231,6 +231,20 @@ def test_a_document_written_again_unchanged_carries_a_new_write_id(vault: Subjec
     assert len({one.data["write_id"] for one in versions if one and one.data}) == 2
 
 
+@pytest.mark.parametrize("write_id, sequence", [("0123456789abcdef" * 2, 2**53 - 1), ("theirs", 0)])
+def test_a_forged_sequence_is_read_as_it_was_written_and_counts_only_under_a_write_id_of_our_form(
+    vault: Subject, location: PathLocation, write_id: str, sequence: int
+) -> None:
+    vault.consumers.write(location, document(), cas=0)
+    written = vault.kv.read(location)
+    assert written is not None
+    vault.put(location, {**(written.data or {}), "sequence": 2**53 - 1, "write_id": write_id})
+
+    found = vault.consumers.read(location).document
+    assert found is not None
+    assert (found.token_id, found.sequence) == (document().token_id, sequence)
+
+
 def test_a_write_against_an_old_version_is_a_conflict(vault: Subject, location: PathLocation) -> None:
     vault.consumers.write(location, document("token-1"), cas=0)
     vault.consumers.write(location, document("token-2"), cas=1)

@@ -1,5 +1,6 @@
 """Adopt: prove the secret that Vault serves and write its token to the ledger. Read-only at the exchange."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from worker.engine.fencing import fence_path
@@ -10,7 +11,10 @@ from worker.journal import Journal, Owner, VerifyWindow, VersionedJournal, new_j
 from worker.models import ListedToken, Severity, TokenList
 from worker.policy.ahead import is_ahead
 from worker.policy.facts import CredentialFacts
-from worker.policy.steps import Reason, Step
+from worker.policy.steps import Action, Reason, Step
+
+_MOST_NAMED = 10
+"""Labels in one sentence."""
 
 
 def adopt_credential(world: World, facts: CredentialFacts, tokens: TokenList, step: Step, *, rotation_id: str) -> None:
@@ -67,13 +71,16 @@ def adopt_credential(world: World, facts: CredentialFacts, tokens: TokenList, st
     )
 
 
-def regain_compromised(world: World, facts: CredentialFacts, served: ListedToken) -> CredentialFacts:
+def regain_compromised(
+    world: World, facts: CredentialFacts, served: ListedToken, lost: Sequence[str]
+) -> CredentialFacts:
     """Write in one that the served token is ours although the journal was behind, and that all is to be replaced.
 
     Args:
         world: the account's ports.
         facts: of the credential; they are returned with the journal as it is then.
         served: the exchange's row of that token (`worker.policy.orders.served_of_ours`).
+        lost: labels of tokens that the journal may have lost; they are told, and left alone.
 
     Raises:
         RotatorError: it could not be written; ConflictError when the journal changed meanwhile.
@@ -95,6 +102,16 @@ def regain_compromised(world: World, facts: CredentialFacts, served: ListedToken
         now=now,
     )
     written = world.journals.write(facts.location, want_emergency(taken, now=now), cas=version)
+    if lost:
+        name, account = facts.credential.name, facts.credential.account
+        world.recorder.stopped(
+            Step(Action.EMERGENCY, account, name, Reason.COMPROMISED, ""),
+            Reason.LOOKS_OURS,
+            f"The journal of credential {name} (account {account}) is older than its path. Tokens "
+            f"{', '.join(lost[:_MOST_NAMED])} look like ones that it lost, and no journal knows them: this emergency "
+            f"leaves them alone. If they are compromised as well, revoke them by hand at the exchange.",
+            Severity.ERROR,
+        )
     return replace(facts, journal=written)
 
 

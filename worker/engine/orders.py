@@ -22,6 +22,7 @@ from worker.policy.orders import (
     after_revoke_all,
     is_replaced,
     known_tokens,
+    lost_by,
     plan_compromised,
     plan_retire,
     plan_revoke_all,
@@ -94,18 +95,18 @@ class Orders:
 
     def plan_emergency(self, name: str) -> Plan:
         """Return what an emergency would do."""
-        facts, served = self._compromised(name)
+        facts, served, _ = self._compromised(name)
         return plan_compromised(facts, served)
 
-    def _compromised(self, name: str) -> tuple[CredentialFacts, ListedToken | None]:
-        """Return the credential's facts, and the served token's row where a journal that is behind asks for it."""
+    def _compromised(self, name: str) -> tuple[CredentialFacts, ListedToken | None, tuple[str, ...]]:
+        """Return the credential's facts; for a journal that is behind, the served token's row and what it lost, too."""
         facts = self._gatherer.credential(name)
         hold = hands_off(facts)
         if hold is None or hold.reason is not Reason.JOURNAL_BEHIND:
-            return facts, None  # an emergency waits for no list
+            return facts, None, ()  # an emergency waits for no list
         account = self._gatherer.account(facts.credential.account)
         facts = next(one for one in account.credentials if one.credential.name == name)
-        return facts, served_of_ours(account, name)
+        return facts, served_of_ours(account, name), lost_by(account, name)
 
     def emergency(self, name: str) -> tuple[Outcome, ...]:
         """Mint, verify and promote a fresh token, then revoke every other one of ours at once."""
@@ -113,7 +114,7 @@ class Orders:
 
         def act(world: World) -> None:
             nonlocal compromised
-            facts, served = self._compromised(name)
+            facts, served, lost = self._compromised(name)
             if compromised is not None and is_replaced(facts.ledger, compromised):
                 sentence = f"Another process has replaced every token of credential {name} since it was ordered here."
                 step = Step(Action.EMERGENCY, facts.credential.account, name, Reason.COMPROMISED, "")
@@ -130,7 +131,10 @@ class Orders:
                 act(world)  # what was read before is past: whoever acted meanwhile counts
                 return
             facts = self._fence(world, facts)
-            facts = regain_compromised(world, facts, served) if served else self._written(world, facts, want_emergency)
+            if served is not None:
+                facts = regain_compromised(world, facts, served, lost)
+            else:
+                facts = self._written(world, facts, want_emergency)
             mint = [step for step in plan.steps if step.action in ROTATION and step.reason is Reason.COMPROMISED]
             if Rotation(world, facts, self._new_rotation_id).run(mint):
                 self._revoke_ordered(world, name)

@@ -31,11 +31,14 @@ class Owner:
 def drop_intent(journal: Journal, *, reason: str, now: datetime) -> Journal:
     """Return the journal with its open intent abandoned, its label kept, and no failure counted: a person wanted it.
 
-    A journal without an open intent is returned as it is.
+    A journal without an open intent is returned as it is. An emergency outlives its intent.
     """
-    if journal.intent is None:
+    intent = journal.intent
+    if intent is None:
         return journal
-    return abandon(journal, reason=reason, now=now).model_copy(update={"failures": journal.failures})
+    since = journal.emergency_at or (intent.opened_at if intent.kind == "emergency" else None)
+    dropped = abandon(journal, reason=reason, now=now)
+    return dropped.model_copy(update={"failures": journal.failures, "emergency_at": since})
 
 
 def want_emergency(journal: Journal, *, now: datetime) -> Journal:
@@ -44,7 +47,7 @@ def want_emergency(journal: Journal, *, now: datetime) -> Journal:
     It is written before anything else is done, so that an emergency which dies is finished by the next sweep.
     """
     dropped = drop_intent(journal, reason="compromised", now=now)
-    return dropped.model_copy(update={"emergency_at": journal.emergency_at or now, "sequence": journal.sequence + 1})
+    return dropped.model_copy(update={"emergency_at": dropped.emergency_at or now, "sequence": journal.sequence + 1})
 
 
 def take_over(

@@ -20,6 +20,8 @@ def is_ahead(facts: CredentialFacts) -> bool:
     itself, and never what a person orders.
     """
     document, journal = facts.path.document if facts.path else None, facts.ledger
+    if journal is not None and journal.retired_at is not None:
+        return False  # nothing is promoted after that
     counted = journal.sequence if journal else 0
     if document is None or not counted < document.sequence <= counted + MOST_AHEAD:
         return False
@@ -28,11 +30,16 @@ def is_ahead(facts: CredentialFacts) -> bool:
 
 def _can_be_ours(document: ServedDocument, credential: str, journal: Journal | None) -> bool:
     """Whether its names have our form, and its rotation has not ended: the journal that ended it counted further."""
-    whose, _, asked_for = document.label.rpartition("/")
-    if whose != credential or not _is_rotation_id(asked_for) or not _is_rotation_id(document.rotation_id):
+    if not is_label_of(credential, document.label) or not _is_rotation_id(document.rotation_id):
         return False
     # A rollback serves a predecessor's label under a rotation id of its own, which no record keeps.
     return journal is None or not _has_ended(document.rotation_id, credential, journal)
+
+
+def is_label_of(credential: str, label: str | None) -> bool:
+    """Whether a label has the form of those that a credential of that name asks for."""
+    whose, _, asked_for = (label or "").rpartition("/")
+    return whose == credential and _is_rotation_id(asked_for)
 
 
 def _has_ended(rotation_id: str, credential: str, journal: Journal) -> bool:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from worker.journal import LIVE, Journal, RecordState, TokenRecord
 from worker.models import ListedToken, PathContent
+from worker.policy.ahead import is_label_of
 from worker.policy.due import is_overdue
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.guards import credential_held_back
@@ -97,6 +98,15 @@ def _settle(facts: CredentialFacts, reason: Reason) -> tuple[Step, ...]:
     if promoted and reason is Reason.COMPROMISED and hands_off(facts) is None:
         return (step_of(facts, Action.CLOSE, Reason.PROMOTED_ALREADY, f"{attempt} is promoted already and is closed."),)
     return (step_of(facts, Action.ABANDON, reason, f"{attempt} is fenced and given up."),)
+
+
+def lost_by(account: AccountFacts, name: str) -> tuple[str, ...]:
+    """Return the labels of live tokens that a journal which is behind may have lost: they look ours, none knows them.
+
+    Another deployment with the same names has such labels, too: nothing is revoked for its label's form alone.
+    """
+    strangers = account.strangers(account.tokens) if account.tokens is not None else ()
+    return tuple(one.label for one in strangers if one.label is not None and is_label_of(name, one.label))
 
 
 def plan_revoke_all(facts: CredentialFacts) -> Plan:

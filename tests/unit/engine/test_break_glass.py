@@ -11,6 +11,7 @@ from tests.harness import ACCOUNT, Harness
 from tests.scenes import ORDER, behind, drifted, reasons, rotated_twice, serve_by_hand
 from worker.errors import ExchangeRefusedError, ExchangeUnavailableError
 from worker.journal import RecordState
+from worker.models import Severity
 from worker.policy.steps import Reason
 
 SANE: dict[str, Any] = {"sequence": 200, "rotation_id": UNKNOWN_ID, "label": f"mm/{UNKNOWN_ID}"}
@@ -169,6 +170,24 @@ def test_a_token_that_another_credential_knows_is_not_taken_for_ours_by_an_emerg
     forge(world, "hedge", at="mm", **SANE)
     world.engine.ordered_by(ORDER).emergency("mm")
     assert hedge in world.live()
+
+
+def test_an_emergency_of_a_journal_that_is_behind_names_the_tokens_that_the_journal_lost() -> None:
+    world = behind()
+    lost = world.exchange.issue_by_person(f"mm/{UNKNOWN_ID}")
+    other = world.exchange.issue_by_person("mm/by hand")
+    outcomes = world.engine.ordered_by(ORDER).emergency("mm")
+    told = [one for one in outcomes if one.reason is Reason.LOOKS_OURS]
+    assert [(one.severity, f"mm/{UNKNOWN_ID}" in one.sentence) for one in told] == [(Severity.ERROR, True)]
+    assert {lost.token_id, other.token_id} <= world.live()
+
+
+def test_a_retired_credential_whose_path_was_forged_may_leave_the_configuration() -> None:
+    world = rotated_twice()
+    world.engine.ordered_by(ORDER).retire("mm")
+    world.vault.put_foreign(world.location(), {"token_id": "nil", "secret": "bm9uZQ=="})
+    world.engine.revoke(ACCOUNT)
+    assert world.vault.accounts.read(ACCOUNT).ledger.known == ()
 
 
 @pytest.mark.parametrize("made", [behind, drifted])

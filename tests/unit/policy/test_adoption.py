@@ -314,3 +314,9 @@ def test_a_reclaim_leaves_an_open_emergency_open(
 ) -> None:
     after = taken(before, number, sequence, listed_numbers)
     assert after.emergency_at == before.emergency_at
+
+
+def test_a_reclaim_leaves_an_emergency_open_of_which_the_journal_has_the_intent_alone() -> None:
+    opened = intent(9, staged=True).model_copy(update={"kind": "emergency"})
+    before = journal(record(7, CURRENT, promoted=ago(hours=1)), intent=opened)
+    assert taken(before, 8, 0, []).emergency_at == opened.opened_at

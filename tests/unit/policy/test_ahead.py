@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.build import AHEAD_ID, ahead, facts, journal, record
+from tests.build import AHEAD_ID, NOON, ahead, facts, journal, record
 from worker.journal import RecordState
 from worker.policy.ahead import MOST_AHEAD, is_ahead
 from worker.policy.facts import CredentialFacts
@@ -60,6 +60,10 @@ def test_a_rotation_that_the_journal_saw_end_is_not_ahead_of_it(state: RecordSta
 
 def test_a_rotation_of_which_only_the_label_is_kept_is_not_ahead() -> None:
     assert not is_ahead(facts(journal(CURRENT, past_labels=(f"mm/{AHEAD_ID}",)), ahead(2)))
+
+
+def test_nothing_is_ahead_of_a_journal_that_was_retired_since_nothing_is_promoted_after_that() -> None:
+    assert not is_ahead(facts(journal(CURRENT, retired_at=NOON), ahead(2)))
 
 
 def test_a_lost_journal_is_behind_any_document_of_ours() -> None:
