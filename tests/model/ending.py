@@ -43,6 +43,8 @@ class Ending:
             return
         self._sweep(6, 16 * HOUR)
         self._follow_the_runbook()
+        for task in self.world.scheduler.running:
+            task.killed = True  # what slept until now has had its chance to wake up
         self._sweep(4, 16 * HOUR)
         for _ in range(3):
             self.world.scheduler.sleep(2 * DAY)

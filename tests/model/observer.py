@@ -141,9 +141,12 @@ class Observer:
 
     def _is_due(self, credential: str, reason: str) -> None:
         policy, served = self.world.policy, self.world.holdings.at(location(credential))
-        if reason not in {"period_reached", "overdue"} or served is None or served.token_id is None:
+        if reason not in {"period_reached", "overdue"}:
             return
-        age = self.world.now - self.world.born(served.token_id)
+        # Both, since a person may have changed the path at this very moment.
+        current = [one.get("token_id") for one in self._records(credential) if one["state"] == "current"]
+        tokens = [one for one in (*current, served.token_id if served else None) if one is not None]
+        age = max((self.world.now - self.world.born(one) for one in tokens), default=float("inf"))
         if age < policy.nominal_period.total_seconds() * (1 - policy.spread) - _SLACK:
             self.violated(Promise.EARLY, f"{credential} ({reason}): its token is {age / 3600:.1f} h old")
 

@@ -146,12 +146,12 @@ PROTOCOL = (
         by_pytest("tests/unit/engine/test_revoking.py"),
     ),
     _of(
-        "served-is-never-revoked",
-        "what Vault serves is not revoked",
+        "served-elsewhere",
+        "a token that another credential's path serves is not revoked",
         _REVOCATION,
-        "    if record.token_id is None or record.token_id == facts.served_token_id:\n",
-        "    if record.token_id is None:\n",
-        by_pytest("tests/unit/policy/test_properties.py tests/unit/policy/test_revocation.py"),
+        "    if isinstance(verdict, Hold) or verdict.action is not Action.REVOKE:\n",
+        "    if verdict:\n",
+        model("copies", 100),
     ),
     _of(
         "no-revocation-under-an-intent",
