@@ -1,31 +1,34 @@
 """One profile at the exchange: its token ids come from the seed, and services use tokens at times of their own."""
 
 import base64
-import inspect
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
-from typing import Any
 
 from pydantic import SecretStr
 
 from tests.fakes.exchange import FakeExchange, IssuedToken
 from tests.model.clocks import START, ModelClock
+from worker.models import Profile
 
 
 class ModelExchange(FakeExchange):
     """One profile's tokens.
 
+    Args:
+        profile: its number.
+        clock: of the exchange.
+        random: makes secrets.
+
     Attributes:
-        profile: the profile's number.
         born: when each token was issued, in true seconds.
     """
 
     def __init__(self, profile: int, clock: ModelClock, random: Random) -> None:
-        named = {"profile", "profile_id"} & set(inspect.signature(FakeExchange.__init__).parameters)
-        more: dict[str, Any] = dict.fromkeys(named, profile)
-        super().__init__(clock, **more)
-        self.profile = profile
+        super().__init__(clock)
+        self.identity = Profile(
+            partner_profile_id=profile, profile_id=profile, address=f"0x{profile:x}", subject=f"did:privy:{profile}"
+        )
         self.born: dict[str, float] = {}
         self._random = random
         self._model_clock = clock
@@ -44,7 +47,7 @@ class ModelExchange(FakeExchange):
         made = super()._issue(label, scopes)
         del self._tokens[made.token_id]
         secret = SecretStr(base64.b64encode(self._random.randbytes(9)).decode())
-        token = replace(made, token_id=f"p{self.profile}-{len(self.born) + 1:03}", secret=secret)
+        token = replace(made, token_id=f"p{self.identity.profile_id}-{len(self.born) + 1:03}", secret=secret)
         self._tokens[token.token_id] = token
         self.born[token.token_id] = self._model_clock.monotonic()
         return token
