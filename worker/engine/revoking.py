@@ -10,7 +10,7 @@ from worker.engine.world import World
 from worker.errors import AmbiguousError, ConflictError, RotatorError, WrongProfileError
 from worker.journal import Journal, VersionedJournal, end_record, mark_revoking, note_departure
 from worker.models import ConsumersPath, PathContent, RevokeResult, Severity
-from worker.policy.departures import why_held
+from worker.policy.departures import first_seen, why_held
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.revocation import may_end
 from worker.policy.steps import ORDERED, Action, Reason, Step
@@ -115,8 +115,11 @@ class _Revocations:
     def _is_held_by_its_path(self, step: Step) -> bool:
         """Whether the path's versions say that services may hold the token; from when on is noted in the journal."""
         world, token_id, label = self._world, step.token_id or "", step.label or ""
-        departure = world.consumers.departure(self._facts.location, token_id)
-        sentence = why_held(departure, label, self._facts.credential.policy, world.clock.now())
+        policy, now = self._facts.credential.policy, world.clock.now()
+        known = self._journal.journal.record_of(token_id)
+        found = world.consumers.departure(self._facts.location, token_id)
+        departure = first_seen(found, known, now, policy.max_clock_skew)
+        sentence = why_held(departure, label, policy, now)
         if departure is None or sentence is None:
             return False
         if departure.left_at is None:

@@ -1,10 +1,31 @@
 """Whether services may still hold a token because a version of their path held it a moment ago."""
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from config.schema import Policy
+from worker.journal import TokenRecord
 from worker.models import Departure
 from worker.policy.wording import span
+
+
+def first_seen(
+    departure: Departure | None, known: TokenRecord | None, now: datetime, skew: timedelta
+) -> Departure | None:
+    """Return the departure with a time that has passed: Vault's clock may have been ahead when the token left.
+
+    Then the token left when the journal says that it was superseded; when it does not say, just now, when it is seen.
+
+    Args:
+        departure: as Vault's versions tell it.
+        known: what the journal says of the token.
+        now: the present, UTC, by a clock that agrees with Vault's.
+        skew: by how much clocks may differ.
+    """
+    if departure is None or departure.left_at is None or departure.left_at - now <= skew:
+        return departure
+    superseded = known.superseded_at if known else None
+    return replace(departure, left_at=now if superseded is None else min(superseded, now))
 
 
 def why_held(departure: Departure | None, label: str, policy: Policy, now: datetime) -> str | None:

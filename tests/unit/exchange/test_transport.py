@@ -104,7 +104,7 @@ def test_a_proxy_of_the_environment_sees_nothing(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv(name, proxy.url)
         with exchange(None, api_url=wire.url) as client:
             client.list_tokens()
-        assert len(wire.requests) == 1
+        assert len(wire.requests) == 2  # the list, and whose identity signed it
         assert proxy.requests == []
 
 
@@ -124,7 +124,7 @@ def test_a_configured_proxy_is_never_asked_for_what_is_on_this_machine() -> None
     with serve() as proxy, serve() as wire:
         with exchange(None, api_url=wire.url, outside=Outside(proxy=SecretStr(proxy.url))) as client:
             client.list_tokens()
-        assert len(wire.requests) == 1
+        assert len(wire.requests) == 2  # the list, and whose identity signed it
         assert proxy.requests == []
 
 
