@@ -1,15 +1,13 @@
-"""One thing at a time: tasks in threads of their own that hand a baton on, in the order of virtual time.
+"""One thing at a time: tasks that hand control on to each other, in the order of virtual time.
 
 Nothing here is random: who wants chance draws it and says how long a task waits. Time passes only when everybody waits.
 """
 
 import heapq
-import threading
 from collections.abc import Callable
 from itertools import count
 
-_PATIENCE = 60.0
-"""Real seconds after which a thread that should have handed the baton on is a bug of the model."""
+from greenlet import GreenletExit, getcurrent, greenlet
 
 
 class Crash(BaseException):
@@ -17,7 +15,7 @@ class Crash(BaseException):
 
 
 class Task:
-    """One run of a worker or one command: it goes on only while it holds the baton.
+    """One run of a worker or one command: it goes on only when it is its turn.
 
     Attributes:
         error: what its work raised other than `Crash`.
@@ -38,36 +36,19 @@ class Task:
         return self.ended is not None
 
     def perform(self) -> None:
-        """Do the work; called once, in the thread that plays this task."""
+        """Do the work; called once, in the greenlet that plays this task."""
         try:
             self.result = self._work()
         except Crash:
             self.killed = True
+        except GreenletExit:
+            raise  # nobody waits for this task any more
         except BaseException as error:  # noqa: BLE001 - handed to the observer
             self.error = error
 
 
-class _Seat:
-    """A thread that plays one task after another (or the main thread): it sleeps on its lock without the baton."""
-
-    def __init__(self) -> None:
-        self._baton = threading.Lock()
-        self._baton.acquire()
-        self.assigned: tuple[Scheduler, Task] | None = None
-
-    def wait(self, patience: float = _PATIENCE) -> None:
-        assert self._baton.acquire(timeout=patience), "the baton was lost"
-
-    def go(self) -> None:
-        self._baton.release()
-
-
-_idle: list[_Seat] = []
-"""Threads that have nothing to play, kept for the next scheduler."""
-
-
 class Scheduler:
-    """Virtual time in seconds, and what happens when."""
+    """Virtual time in seconds, and what happens when. Belongs to the greenlet that made it."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -75,9 +56,8 @@ class Scheduler:
         self.tasks: list[Task] = []
         self.switches = 0
         self._order = count()
-        self._events: list[tuple[float, int, _Seat | Callable[[], object]]] = []
-        self._main = _Seat()
-        self._here = self._main
+        self._events: list[tuple[float, int, greenlet | Callable[[], object]]] = []
+        self._main = getcurrent()
         self._failure: BaseException | None = None
 
     def at(self, moment: float, act: Callable[[], object]) -> None:
@@ -85,21 +65,24 @@ class Scheduler:
         heapq.heappush(self._events, (max(moment, self.now), next(self._order), act))
 
     def start(self, name: str, work: Callable[[], object], *, after: float = 0.0) -> Task:
-        """Let a task begin then; it is played by a thread that is idle."""
+        """Let a task begin then."""
         task = Task(name, work, self.now + after)
-        seat = _idle.pop() if _idle else _new_seat()
-        seat.assigned = (self, task)
         self.tasks.append(task)
-        heapq.heappush(self._events, (self.now + after, next(self._order), seat))
+        # Whoever ends hands on to its parent, which starts one that has not begun yet with a value that it ignores.
+        player = greenlet(lambda *_: self._play(task), parent=self._main)
+        heapq.heappush(self._events, (self.now + after, next(self._order), player))
         return task
 
     def sleep(self, seconds: float) -> None:
-        """Let whoever holds the baton wait that long; a task that was killed meanwhile dies here."""
-        me, task = self._here, self.current
+        """Let whoever calls wait that long; a task that was killed meanwhile dies here."""
+        me, task = getcurrent(), self.current
         if task is not None and task.killed:
             raise Crash
         heapq.heappush(self._events, (self.now + max(0.0, seconds), next(self._order), me))
-        self._hand_on(me)
+        following = self._next()
+        if following is not me:
+            self.switches += 1
+            following.switch()
         self.current = task
         if task is not None and task.killed:
             raise Crash
@@ -118,54 +101,26 @@ class Scheduler:
     def running(self) -> list[Task]:
         return [task for task in self.tasks if not task.done]
 
-    def _hand_on(self, me: _Seat) -> None:
-        """Do what comes next until it is the turn of `me` again, in whichever thread."""
-        seat = self._next()
-        if seat is me:
-            return
-        self.switches += 1
-        self._here = seat
-        seat.go()
-        me.wait()
-        self._here = me
-
-    def _next(self) -> _Seat:
+    def _next(self) -> greenlet:
+        """Do what comes next until it is somebody's turn, and return whose."""
         while True:
             moment, _, event = heapq.heappop(self._events)
             self.now = max(self.now, moment)
-            if isinstance(event, _Seat):
+            if isinstance(event, greenlet):
                 return event
             self.current = None
             try:
                 event()
-            except BaseException as error:  # noqa: BLE001 - raised in the main thread
+            except Exception as error:  # noqa: BLE001 - raised in the main greenlet
                 self._failure = self._failure or error
 
-    def play(self, seat: "_Seat", task: Task) -> None:
-        """Play a task to its end in its own thread, and hand the baton on for good."""
+    def _play(self, task: Task) -> None:
+        """Play a task to its end, and hand on for good."""
         self.current = task
         task.begun = self.now
         if not task.killed:
             task.perform()
         task.ended = self.now
         self.current = None
-        following = self._next()
-        _idle.append(seat)
         self.switches += 1
-        self._here = following
-        following.go()
-
-
-def _new_seat() -> _Seat:
-    seat = _Seat()
-    threading.Thread(target=_sit, args=(seat,), daemon=True).start()
-    return seat
-
-
-def _sit(seat: _Seat) -> None:
-    while True:
-        seat.wait(patience=-1)
-        if seat.assigned is not None:
-            scheduler, task = seat.assigned
-            seat.assigned = None
-            scheduler.play(seat, task)
+        getcurrent().parent = self._next()
