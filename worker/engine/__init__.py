@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from config.schema import ROTATION_ID_ALPHABET, ROTATION_ID_LENGTH, Settings
 from worker.engine.clocks import seen_now
-from worker.engine.copies import prove_copies
+from worker.engine.copies import note_copies, prove_copies
 from worker.engine.edits import Edits, carry_out_edits, plan_edits
 from worker.engine.flagging import flag_account
 from worker.engine.observing import observe_account, probe_account
@@ -224,7 +224,7 @@ class Engine:
             facts = observe_account(world, self._gatherer.account(account))
             if facts is None:
                 return recorder.outcomes
-            facts = prove_copies(world, probe_account(world, facts))
+            facts = note_copies(world, prove_copies(world, probe_account(world, facts)))
             plan = plan_revocations(facts, self._clock.now())
             recorder.holds(plan.holds)
             revoke_account(world, facts, plan.steps)

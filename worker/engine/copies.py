@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from worker.engine.world import World
 from worker.errors import AuthenticationRefusedError, RotatorError, UnusableSecretError
-from worker.journal import note_own_call
-from worker.policy.copies import proved, to_prove
+from worker.journal import note_elsewhere, note_own_call
+from worker.policy.copies import proved, to_note, to_prove
 from worker.policy.facts import AccountFacts, Copy, CredentialFacts
 
 _LONGEST_CALL = timedelta(minutes=1)
@@ -29,6 +29,26 @@ def prove_copies(world: World, facts: AccountFacts) -> AccountFacts:
         except RotatorError:
             continue  # told as unknown
         facts = proved(facts, copy, works=works)
+    return facts
+
+
+def note_copies(world: World, facts: AccountFacts) -> AccountFacts:
+    """Return the facts with journals that say which copies were seen now: a grace counts from there once they are gone.
+
+    Where that cannot be written it is seen, and noted, by the next sweep.
+    """
+    for copy in to_note(facts, world.clock.now()):
+        credentials = {one.credential.name: one for one in facts.credentials}
+        owner = credentials[copy.owner]
+        if owner.journal is None:
+            continue
+        noted = note_elsewhere(owner.journal.journal, copy.token_id, world.clock.now())
+        try:
+            written = world.journals.write(owner.location, noted, cas=owner.journal.version)
+        except RotatorError:
+            continue
+        credentials[copy.owner] = replace(owner, journal=written)
+        facts = replace(facts, credentials=tuple(credentials.values()))
     return facts
 
 

@@ -15,7 +15,7 @@ from worker.journal.attempts import (
     stage,
 )
 from worker.journal.dating import LONGEST_OWN_CALL, Promotion, ahead_by, date_anew, date_promotion
-from worker.journal.departures import note_departure
+from worker.journal.departures import note_departure, note_elsewhere
 from worker.journal.documents import (
     LIVE,
     Failures,
@@ -66,6 +66,7 @@ __all__ = [
     "mark_revoking",
     "new_journal",
     "note_departure",
+    "note_elsewhere",
     "note_own_call",
     "open_intent",
     "open_rollback",

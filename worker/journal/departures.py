@@ -21,6 +21,14 @@ def note_departure(journal: Journal, departure: Departure, *, token_id: str, lab
     return journal if noted == known else next_of(journal, ledger=with_record(journal.ledger, noted))
 
 
+def note_elsewhere(journal: Journal, token_id: str, now: datetime) -> Journal:
+    """Return the journal in which another credential's path serves that token now; itself for an unknown token."""
+    known = journal.record_of(token_id)
+    if known is None:
+        return journal
+    return next_of(journal, ledger=with_record(journal.ledger, copy_of(known, elsewhere_at=now)))
+
+
 def departed(known: TokenRecord, departure: Departure, *, not_before: datetime | None = None) -> TokenRecord:
     """Return the record as `note_departure` has it; it cannot have left before `not_before` on our clock."""
     if departure.left_at is None or known.state in {RecordState.CURRENT, RecordState.REVOKED}:

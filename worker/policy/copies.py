@@ -13,7 +13,7 @@ from worker.journal import LIVE, RecordState, TokenRecord
 from worker.models import Severity, TokenList
 from worker.policy.due import age_of
 from worker.policy.facts import AccountFacts, Copy, CredentialFacts
-from worker.policy.safety import hands_off
+from worker.policy.safety import AT_THE_PATH, hands_off
 from worker.policy.steps import Action, Hold, Reason, Step
 from worker.policy.wording import span
 
@@ -56,6 +56,24 @@ def to_prove(facts: AccountFacts, now: datetime) -> tuple[Copy, ...]:
     return tuple(one for one in facts.copies if one.lost and _may_go(by_name[one.owner], one.token_id, now))
 
 
+_NOTED_EVERY = timedelta(minutes=30)
+"""How exactly it is known when a copy was last seen; far below any grace."""
+
+
+def to_note(facts: AccountFacts, now: datetime) -> tuple[Copy, ...]:
+    """Return the copies of which the owner's journal does not say yet that they were seen lately."""
+    by_name = {one.credential.name: one for one in facts.credentials}
+    return tuple(one for one in facts.copies if one.works is not False and _is_news(by_name[one.owner], one, now))
+
+
+def _is_news(owner: CredentialFacts, copy: Copy, now: datetime) -> bool:
+    hold = hands_off(owner)
+    record = owner.ledger.record_of(copy.token_id) if owner.ledger else None
+    if record is None or owner.intent is not None or (hold is not None and hold.reason not in AT_THE_PATH):
+        return False
+    return record.elsewhere_at is None or now - record.elsewhere_at >= _NOTED_EVERY
+
+
 def _may_go(owner: CredentialFacts, token_id: str, now: datetime) -> bool:
     record = owner.ledger.record_of(token_id) if owner.ledger else None
     if owner.intent is not None or hands_off(owner) is not None:
@@ -76,8 +94,8 @@ def waiting(
 ) -> tuple[tuple[Step | Hold, ...], tuple[Hold, ...]]:
     """Return the verdicts with a hold for each revocation that waits for another credential's path, and the alerts.
 
-    A token waits while its secret is at another path, up to `max_age`; and while it may be at one, because that is
-    unknown, up to `max_age` and `grace`.
+    A token waits while its secret is at another path, and for its grace after it was last seen there, up to `max_age`;
+    and while it may be at one, because that is unknown, up to `max_age` and `grace`.
 
     Args:
         verdicts: on every token of the account.
@@ -85,7 +103,8 @@ def waiting(
         now: the present.
     """
     unread = next((one for one in facts.credentials if one.path is None), None)
-    if not facts.copies and unread is None:
+    lately = any(record.elsewhere_at is not None for _, record in _records(facts.credentials))
+    if not facts.copies and unread is None and not lately:
         return tuple(verdicts), ()
     subjects = _Subjects(facts, now)
     # Of several copies the one that is kept longest counts.
@@ -100,6 +119,8 @@ def waiting(
             return _waits(verdict, f"{verdict.label} waits: the path of {copy.reader} may serve it, too.")
         if unread is not None and subject.was_served and subject.is_kept(works=None):
             return _waits(verdict, _unread(subject, unread), Severity.WARNING)
+        if (copy is None or copy.works is not False) and subject.was_elsewhere and subject.is_kept(works=True):
+            return _waits(verdict, f"{verdict.label} waits: another credential's path served it less than a grace ago.")
         return verdict
 
     return tuple(judged(one) for one in verdicts), tuple(_alert(one, subjects) for one in facts.copies)
@@ -116,6 +137,7 @@ class _Subject:
     label: str
     age: timedelta | None
     was_served: bool
+    was_elsewhere: bool
     is_current: bool
 
     def is_kept(self, *, works: bool | None) -> bool:
@@ -137,6 +159,10 @@ class _Subjects:
         self._by_name = {one.credential.name: one for one in facts.credentials}
         self._records = {(one.credential.name, record.token_id): record for one, record in _records(facts.credentials)}
 
+    def _was_elsewhere(self, record: TokenRecord, owner: CredentialFacts) -> bool:
+        seen = record.elsewhere_at
+        return seen is not None and self._now - seen < owner.credential.policy.grace
+
     def credential(self, name: str) -> CredentialFacts:
         return self._by_name[name]
 
@@ -151,6 +177,7 @@ class _Subjects:
             label=record.label if record else (row.label if row else None) or "(no label)",
             age=age,
             was_served=record is not None and record.promoted_at is not None,
+            was_elsewhere=record is not None and self._was_elsewhere(record, self._by_name[owner]),
             is_current=record is not None and record.state is RecordState.CURRENT,
         )
 

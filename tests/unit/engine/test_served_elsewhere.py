@@ -271,3 +271,17 @@ def test_a_current_token_at_another_path_is_alerted_as_what_it_is(world: Harness
     world.engine.revoke(ACCOUNT)
     (alert,) = alerts(world)
     assert (alert.severity, "some time after a rotation" in alert.sentence) == (Severity.WARNING, True)
+
+
+def test_a_copy_that_is_gone_leaves_its_readers_a_grace(world: Harness) -> None:
+    copy(world)
+    world.engine.revoke(ACCOUNT)
+    world.vault.put_foreign(world.location("hedge"), {"note": "cleaned up"})
+    world.clock.advance(timedelta(hours=1))
+    world.engine.revoke(ACCOUNT)
+    assert old(world).token_id in world.live()
+    world.clock.advance(timedelta(hours=24))
+    world.use_served("mm")
+    world.clock.advance(timedelta(minutes=1))
+    world.engine.revoke(ACCOUNT)
+    assert old(world).token_id not in world.live()
