@@ -1,6 +1,6 @@
 # Two images from one file: `runtime` (the default: worker, beat and the command line) and `sandbox` (the stand-in
 # exchange and the trader, for the demo profile of docker-compose.yml only).
-ARG PYTHON_IMAGE=python:3.12-slim
+ARG PYTHON_IMAGE=python:3.12-slim@sha256:78387bc3881b8273120a12ebe6c1ab22b018ccc2c9adf565ae1ac9b536e184ea
 
 # --- build: has pip and setuptools; nothing of it but /opt/rotator reaches an image ---------------------------------
 FROM ${PYTHON_IMAGE} AS build

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Pin the images that docker-compose.yml takes from a registry to what their tags name today: write REDIS_IMAGE,
 # VAULT_IMAGE and PYTHON_IMAGE, each with its digest, to .env (or the file given), and leave its other lines alone.
-# Review and keep that file; run this again to move to newer images on a day that you choose. Needs docker and the
-# registry, and that is why no digest is in the repository.
+# Review and keep that file; run this again to move to newer images on a day that you choose: docker-compose.yml names
+# the digests of the day it was written. Needs docker and the registry.
 #
 # Usage: sh deploy/compose/pin-images.sh [FILE]
 set -eu
