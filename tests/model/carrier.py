@@ -26,6 +26,8 @@ _LONGEST_SKEW = 30.0
 _NEVER_LATE = frozenset({"destroy"})
 _TIMES_AT_WRITES = 3.0
 """A stop, a death or another's act is that much likelier beside a write: there it tells most."""
+_UNKNOWN = (1.0, 36.0, 45.0, HOUR, 1e9)
+"""Seconds for which a new token is answered 401, at the node of the exchange that a worker happens to reach."""
 _SHOWS_USE = frozenset({"list_tokens", "list_tokens_as", "revoke_token"})
 _READS = frozenset({"read", "older_versions", "server_time", "list_tokens", "list_tokens_as", "get_capabilities"})
 
@@ -118,7 +120,7 @@ class Carrier:
             skew = world.exchange_clock.offset - about.process.clock.offset
             if abs(skew) > _LONGEST_SKEW:
                 raise ClockSkewError("the clocks differ", skew=timedelta(seconds=skew))
-            if world.now < world.unknown_until.get(arguments["token_id"], 0.0):
+            if world.now < world.unknown_until.get((arguments["token_id"], about.process.name), 0.0):
                 raise AuthenticationRefusedError("Invalid HMAC authentication", status=401)
         elif world.weather.strikes("refusals"):
             world.tell(world.who(), f"{port}.{method}: refused")
@@ -169,8 +171,11 @@ class Carrier:
             profile.hide(token_id)
             world.scheduler.at(world.now + weather.late(), lambda: profile.reveal(token_id))
         if weather.strikes("refusals", times=3):
-            wait = world.random.choice([1.0, 36.0, 45.0, HOUR, 1e9])
-            world.unknown_until[token_id] = world.now + wait
+            everywhere = world.random.random() < 0.5
+            same = world.random.choice(_UNKNOWN)
+            for process in world.processes:
+                wait = same if everywhere else world.random.choice((0.0, *_UNKNOWN))
+                world.unknown_until[token_id, process.name] = world.now + wait
 
 
 def hash_of(token_id: str) -> float:

@@ -31,7 +31,7 @@ EVENTS = (
 
 KINDS = (*CALLS, *EVENTS)
 
-_STOPS = (5 * SECOND, MINUTE, 3 * MINUTE, 20 * MINUTE, 2 * HOUR, DAY, 8 * DAY)
+_STOPS = (5 * SECOND, MINUTE, MINUTE, 3 * MINUTE, 20 * MINUTE, 2 * HOUR, DAY, 8 * DAY)
 _LATE = (SECOND, 20 * SECOND, 2 * MINUTE, 10 * MINUTE, 2 * HOUR)
 _AWAY = (3 * SECOND, 30 * SECOND, 2 * MINUTE, 10 * MINUTE)
 
@@ -62,7 +62,7 @@ class Weather:
         kinds = [kind for kind in KINDS if (kind in only if only is not None else random.random() < share)]
         often = {}
         for kind in kinds:
-            often[kind] = random.choice([0.01, 0.03, 0.1] if kind in CALLS else [0.3, 1.0, 3.0])
+            often[kind] = random.choice([0.01, 0.03, 0.1, 0.2] if kind in CALLS else [0.3, 1.0, 3.0])
         return cls(random, often)
 
     def strikes(self, kind: str, times: float = 1.0) -> bool:

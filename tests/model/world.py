@@ -94,8 +94,8 @@ class World:
         """Until when an account's derives are never answered, whether or not they are carried out."""
         self.cut: dict[str, tuple[float, float]] = {}
         """Until when an account's list is cut short, and which part of it is shown."""
-        self.unknown_until: dict[str, float] = {}
-        """Until when a new token is answered 401 because it is not known everywhere yet."""
+        self.unknown_until: dict[tuple[str, str], float] = {}
+        """Until when a new token is answered 401 to a worker, because it is not known everywhere yet."""
         self.leases: dict[str, tuple[float, Process]] = {}
         self.redis_away_until = 0.0
         self.shrink_limit = Guards().shrink_limit
