@@ -179,7 +179,7 @@ def test_the_credential_that_nobody_uses_is_flagged_once_to_sentry(run: Run) -> 
 
 
 def test_one_beat_leads_and_the_other_stands_by(run: Run) -> None:
-    leaders = [name for name in ("beat-1", "beat-2") if "Sending due task" in run.logs[name]]
+    leaders = [name for name in ("beat-1", "beat-2") if "beat_leads" in run.logs[name]]
     assert len(leaders) == 1
 
 

@@ -141,7 +141,10 @@ class Engine:
                 if not plan.steps:
                     break
                 rotation = Rotation(world, facts, self._new_rotation_id)
-                if not rotation.run(plan.steps) or plan.steps[0].action is Action.MINT:
+                done = rotation.run(plan.steps)
+                # What a person asks for is not over because a sweep wrote the journal first.
+                lost = requested_at is not None and rotation.lost_race
+                if not lost and (not done or plan.steps[0].action is Action.MINT):
                     break
         return recorder.outcomes
 

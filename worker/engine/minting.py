@@ -1,5 +1,7 @@
 """What is looked at before an intent is opened: a list, the clocks, and whether that list is to be believed."""
 
+from dataclasses import replace
+
 from worker.engine.clocks import exchange_skew, vault_skew
 from worker.engine.world import World
 from worker.models import Severity
@@ -34,8 +36,11 @@ def why_not_mint(world: World, facts: CredentialFacts, reason: Reason) -> Hold |
         credential=credential.name,
         what=f"No token is derived for credential {credential.name} (account {credential.account})",
     )
-    if hold is not None or rejected or not lacks_known(facts, tokens):
-        return hold
+    if hold is not None:
+        # The sweeps of the account tell it, once for all of its credentials; who asked is answered here.
+        return hold if reason is Reason.REQUESTED else replace(hold, severity=Severity.INFO)
+    if rejected or not lacks_known(facts, tokens):
+        return None
     return _why_shrunk(world, facts)
 
 

@@ -20,6 +20,7 @@ from worker.engine.world import World
 from worker.errors import (
     AmbiguousDeriveError,
     CasConflictError,
+    ConflictError,
     RotatorError,
     TransientError,
     TransitionError,
@@ -45,7 +46,11 @@ _DERIVE_SHARE = 3
 
 
 class Rotation:
-    """One run over one credential's rotation steps."""
+    """One run over one credential's rotation steps.
+
+    Attributes:
+        lost_race: the last step was not carried out because somebody else changed what it was decided on.
+    """
 
     def __init__(self, world: World, facts: CredentialFacts, new_rotation_id: Callable[[], str]) -> None:
         self._world = world
@@ -59,6 +64,7 @@ class Rotation:
         self._receipt: WriteReceipt | None = None
         self._written_at: datetime | None = None
         self._closed = False
+        self.lost_race = False
 
     def run(self, steps: Sequence[Step]) -> bool:
         """Carry the steps out in order; return whether all of them were done. Outcomes go to the recorder."""
@@ -82,6 +88,7 @@ class Rotation:
         try:
             return act(self._named(step))
         except RotatorError as error:
+            self.lost_race = isinstance(error, ConflictError)
             self._world.recorder.failed(self._named(step), error)
             return False
 
@@ -267,6 +274,7 @@ class Rotation:
         except CasConflictError as error:
             self._path = world.consumers.read(self._location)
             if not self._serves_staged():
+                self.lost_race = True
                 world.recorder.stopped(step, Reason.SUPERSEDED_BY_OTHER, str(error), Severity.WARNING)
                 return False
         version = self._receipt.version if self._receipt else self._path_version()

@@ -105,9 +105,17 @@ def test_a_request_waits_for_the_clocks_too(due: Harness) -> None:
     assert (due.outcomes.reasons(), len(due.exchange.issued)) == ([Reason.CLOCKS_DIFFER], 1)
 
 
-def test_the_hold_says_which_clock_is_off_by_how_much(due: Harness) -> None:
+def test_clocks_that_differ_are_told_once_for_the_account_and_not_for_each_credential_that_is_due(due: Harness) -> None:
     set_vault(due, -8 * DAY)
     due.engine.rotate("mm")
+    due.engine.revoke("main")
+    told = [one.credential for one in due.outcomes.seen if one.severity is Severity.ERROR]
+    assert told == [""]
+
+
+def test_the_hold_says_which_clock_is_off_by_how_much(due: Harness) -> None:
+    set_vault(due, -8 * DAY)
+    due.engine.rotate("mm", requested=True)
     (held,) = due.outcomes.seen
     assert (held.severity, "Vault -8 d" in held.sentence, "credential mm (account main)" in held.sentence) == (
         Severity.ERROR,

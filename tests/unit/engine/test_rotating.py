@@ -119,6 +119,21 @@ def test_a_request_rotates_a_young_credential_once(world: Harness) -> None:
     assert len(world.exchange.issued) == 2
 
 
+def test_a_request_that_loses_the_journal_to_a_sweep_is_planned_anew_and_rotates_once(world: Harness) -> None:
+    world.engine.rotate("mm")
+    served = world.served()
+
+    def a_sweep_writes_the_journal() -> None:
+        found = world.vault.journals.read(world.location())
+        assert found is not None
+        world.vault.journals.write(world.location(), found.journal, cas=found.version)
+
+    world.exchange.before_next("list", a_sweep_writes_the_journal)
+    world.engine.rotate("mm", requested=True)
+    assert world.served() != served
+    assert len(world.exchange.issued) == 2
+
+
 def test_a_request_right_after_a_rotation_is_not_satisfied_by_it(world: Harness) -> None:
     world.engine.rotate("mm")
     world.engine.rotate("mm", requested=True)
