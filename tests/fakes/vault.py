@@ -76,7 +76,7 @@ class FakeKv:
             if not wanted:
                 return None
             last = wanted[-1]
-            return KvVersion(last.version, last.created_time, _copy(last.data) if last.live and last.data else None)
+            return KvVersion(last.version, last.created_time, _fresh(last.data) if last.live and last.data else None)
 
     def write(
         self,
@@ -295,6 +295,12 @@ class _Journals:
     def server_time(self) -> datetime:
         with self._vault.call("journals", "server_time"):
             return self._store.server_time()
+
+
+def _fresh(stored: Any) -> Any:
+    if isinstance(stored, dict):
+        return {key: _fresh(value) for key, value in stored.items()}
+    return [_fresh(one) for one in stored] if isinstance(stored, list) else stored
 
 
 def _copy(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,26 +26,28 @@ def hooked(template: T, port: str, wire: Wire, target: Callable[[str, dict[str, 
         wire: carries the calls out.
         target: says, when a call with these arguments leaves, whom it will reach; the template unless told otherwise.
     """
-    methods: dict[str, Any] = {}
-    for name, names in _public_methods(cast("Any", type(template))):
-        methods[name] = _over(wire, port, name, names, target or (lambda _name, _arguments: template))
-    stand_in = type(f"Hooked{type(template).__name__}", (), methods)
-    return cast("T", stand_in())
+    stand_in = _class_for(cast("Any", type(template)))()
+    stand_in.wire, stand_in.port = wire, port
+    stand_in.target = target or (lambda _name, _arguments: template)
+    return cast("T", stand_in)
 
 
 @cache
+def _class_for(kind: Any) -> Any:
+    methods = {name: _over(name, names) for name, names in _public_methods(kind)}
+    return type(f"Hooked{kind.__name__}", (), methods)
+
+
 def _public_methods(kind: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return the public methods of a class, each with the names of its arguments."""
     found = inspect.getmembers(kind, inspect.isfunction)
     return tuple((name, tuple(inspect.signature(one).parameters)[1:]) for name, one in found if name[0] != "_")
 
 
-def _over(
-    wire: Wire, port: str, name: str, names: tuple[str, ...], target: Callable[[str, dict[str, Any]], Any]
-) -> Callable[..., Any]:
-    def call(_self: object, *args: Any, **kwargs: Any) -> Any:
+def _over(name: str, names: tuple[str, ...]) -> Callable[..., Any]:
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         arguments = {**dict(zip(names, args, strict=False)), **kwargs}
-        bound = getattr(target(name, arguments), name)
-        return wire.carry(port, name, lambda: bound(*args, **kwargs), arguments)
+        bound = getattr(self.target(name, arguments), name)
+        return self.wire.carry(self.port, name, lambda: bound(*args, **kwargs), arguments)
 
     return call
