@@ -7,6 +7,7 @@ from multiprocessing import get_context
 from tests.model.driver import Ran
 
 _CHUNK = 25
+_TOLD_EVERY = 500
 
 
 def run_all(
@@ -22,6 +23,8 @@ def run_all(
             if future.cancelled():
                 continue
             rans.extend(future.result())
+            if len(rans) // _TOLD_EVERY > (len(rans) - len(future.result())) // _TOLD_EVERY:
+                say(f"{len(rans)} runs")
             for one in future.result():
                 broken += bool(one.violations)
                 for violation in one.violations[:1]:
