@@ -1,12 +1,15 @@
 """Rules whose lack broke a promise under some order of events: each was once missing."""
 
 from tests.mutants.mutant import Mutant, of
-from tests.mutants.tree import Change, by_pytest
+from tests.mutants.tree import Change, by_pytest, model
 
 _COPIES = "worker/policy/copies.py"
 _MINTING = "worker/engine/minting.py"
 _REVOKING = "worker/engine/revoking.py"
 _ORDERS = "worker/journal/orders.py"
+
+_AT_THE_PATH = "AT_THE_PATH = frozenset({Reason.DRIFTED, Reason.NOT_ADOPTED, Reason.JOURNAL_BEHIND})\n"
+_NOTHING = "AT_THE_PATH: frozenset[Reason] = frozenset()\n"
 
 _ENDS = (
     of(
@@ -23,13 +26,13 @@ _ENDS = (
         (
             Change(
                 "worker/journal/attempts.py",
-                "    if (staged is not None and staged.token_id == token_id) or journal.record_of(token_id) is not None:\n"
+                "token_id) or journal.record_of(token_id) is not None:\n"
                 "        return False\n"
                 "    return any(\n"
                 "        record.label == label and record.token_id is None and record.state is RecordState.ABANDONED\n"
                 "        for record in journal.ledger\n"
                 "    )\n",
-                "    return staged is None or staged.token_id != token_id\n",
+                "token_id):\n        return False\n    return True\n",
             ),
             Change(
                 "worker/engine/staging.py",
@@ -37,7 +40,7 @@ _ENDS = (
                 "        if world is not None:\n",
             ),
         ),
-        (by_pytest("tests/unit/engine/test_staging.py"),),
+        (model("lost,stops,leases", 25), by_pytest("tests/unit/engine/test_staging.py")),
     ),
     Mutant(
         "b-a-run-ends-with-its-close",
@@ -102,6 +105,7 @@ _CLOCKS = (
         "worker/journal/dating.py",
         "    if max(before) - skew <= created_time <= now + skew:\n",
         "    if before:\n",
+        model("vault clock", 50),
         by_pytest("tests/unit/engine/test_clocks.py"),
     ),
     of(
@@ -115,6 +119,21 @@ _CLOCKS = (
 )
 
 _PEOPLE = (
+    Mutant(
+        "g-break-glass",
+        "no forged path keeps a person's order from ending what is ours",
+        (
+            Change(
+                "worker/policy/ahead.py",
+                "    if document is None or not counted < document.sequence <= counted + MOST_AHEAD:\n"
+                "        return False\n"
+                "    return _can_be_ours(document, facts.credential.name, journal)\n",
+                "    return document is not None and counted < document.sequence\n",
+            ),
+            Change("worker/policy/safety.py", _AT_THE_PATH, _NOTHING),
+        ),
+        (model("forgeries,orders", 25),),
+    ),
     of(
         "g-sane-sequence",
         "a sequence counts only on a document of ours, and within a sane range",
@@ -128,8 +147,8 @@ _PEOPLE = (
         "g-orders-at-a-forged-path",
         "a person's order ends what is ours, whatever is at the path",
         "worker/policy/safety.py",
-        "AT_THE_PATH = frozenset({Reason.DRIFTED, Reason.NOT_ADOPTED, Reason.JOURNAL_BEHIND})\n",
-        "AT_THE_PATH: frozenset[Reason] = frozenset()\n",
+        _AT_THE_PATH,
+        _NOTHING,
         by_pytest("tests/unit/engine/test_break_glass.py"),
     ),
     of(
@@ -162,7 +181,19 @@ _PEOPLE = (
         "worker/engine/rotating.py",
         "            lost=reason is Reason.DERIVE_LOST,\n",
         "",
+        model("lost,mute", 25),
         by_pytest("tests/unit/engine/test_lost_answers.py"),
+    ),
+    Mutant(
+        "i-copied-path",
+        "a token at another path is kept for who reads it there, read or not in this sweep",
+        (
+            Change(
+                _COPIES, "        if unread is not None and subject.was_served and", "        if unread is facts and"
+            ),
+            Change(_COPIES, "copy.works is not False) and subject.was_elsewhere and", "False) and"),
+        ),
+        (model("copies,errors", 50),),
     ),
     of(
         "i-secret-of-a-copy",
@@ -204,6 +235,7 @@ _PEOPLE = (
         _MINTING,
         "    return _why_shrunk(world, facts)\n",
         "    return hold\n",
+        model("lists", 25),
         by_pytest("tests/unit/engine/test_minting.py"),
     ),
 )

@@ -1,7 +1,7 @@
 """Rules that bind an account to its profile."""
 
 from tests.mutants.mutant import of
-from tests.mutants.tree import by_pytest
+from tests.mutants.tree import by_pytest, model
 
 _PROFILE = "worker/policy/profile.py"
 _PROFILES = by_pytest("tests/unit/engine/test_profiles.py")
@@ -16,6 +16,7 @@ PROFILES = (
         "        return WrongProfileError(account, bound=str(bound), found=str(found))\n"
         "    return None if bound.confirms(found) else UnknownProfileError(account, bound=str(bound))\n",
         "    return None\n",
+        model("identities", 25),
         _PROFILES,
     ),
     of(
