@@ -70,7 +70,7 @@ _ENDS = (
                 "    found = None\n",
             ),
         ),
-        (by_pytest("tests/unit/engine/test_departures.py"),),
+        (model("paths,kills,acts between calls", 25), by_pytest("tests/unit/engine/test_departures.py")),
     ),
     of(
         "c-path-read-before-the-delete",
@@ -227,6 +227,7 @@ _PEOPLE = (
         '    known = {*_OTHER_FIELDS, "token_id", "secret", WRITE_ID}\n'
         "    data = {one: value for one, value in data.items() if one in known}\n"
         "    return {**data, WRITE_ID: fresh if",
+        model("refusals", 75),
         by_pytest("tests/unit/engine/test_fencing.py"),
     ),
     of(
