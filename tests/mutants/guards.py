@@ -44,7 +44,9 @@ GUARDS = (
         "worker/policy/safety.py",
         "    if path.document is not None and is_ahead(facts):\n",
         "    if path.document is not None and path is None:\n",
-        by_pytest("tests/unit/policy"),
+        by_pytest(
+            "tests/unit/policy/test_rotation.py tests/unit/policy/test_revocation.py tests/unit/policy/test_orders.py"
+        ),
     ),
     of(
         "drift",
@@ -52,6 +54,8 @@ GUARDS = (
         "worker/policy/safety.py",
         "    return _drift(facts, journal, path, name)\n",
         "    return _drift(facts, journal, path, name) if not path else None\n",
-        by_pytest("tests/unit/policy"),
+        by_pytest(
+            "tests/unit/policy/test_rotation.py tests/unit/policy/test_revocation.py tests/unit/policy/test_orders.py"
+        ),
     ),
 )

@@ -191,7 +191,11 @@ _PEOPLE = (
             Change(
                 _COPIES, "        if unread is not None and subject.was_served and", "        if unread is facts and"
             ),
-            Change(_COPIES, "copy.works is not False) and subject.was_elsewhere and", "False) and"),
+            Change(
+                _COPIES,
+                "copy.works is not False) and subject.was_elsewhere and",
+                "copy.works is not False) and subject is None and",
+            ),
         ),
         (model("copies,errors", 50),),
     ),

@@ -20,7 +20,6 @@ REVOCATION = (
         _REVOCATION,
         "    if overlap < policy.grace:\n",
         "    if overlap < policy.grace * 0:\n",
-        model("stops", 60),
         by_pytest("tests/unit/policy/test_revocation.py"),
     ),
     of(
@@ -53,7 +52,7 @@ REVOCATION = (
         "worker/policy/copies.py",
         "    if isinstance(verdict, Hold) or verdict.action is not Action.REVOKE:\n",
         "    if verdict:\n",
-        model("copies", 100),
+        by_pytest("tests/unit/engine/test_served_elsewhere.py"),
     ),
     of(
         "no-revocation-under-an-intent",

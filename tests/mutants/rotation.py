@@ -24,7 +24,7 @@ ROTATION = (
         _ROTATING,
         "        if verdict is not Verification.PROVED:\n            return self._refuse(step, verdict)\n",
         "",
-        model("refusals", 100),
+        model("refusals", 50),
     ),
     of(
         "fence-of-a-refused-token",
@@ -41,7 +41,7 @@ ROTATION = (
         "        # Not read again: whatever another hand writes from here on must make the promote that follows fail.\n"
         "        return replace(facts, path=fence_path(world, facts.location, expected=intent.expected_version))\n",
         "        return facts\n",
-        model("orders,stops,leases", 200),
+        by_pytest("tests/unit/engine/test_orders_races.py tests/unit/engine/test_fencing.py"),
     ),
     of(
         "promote-against-its-version",
@@ -59,7 +59,7 @@ ROTATION = (
         "        latest = self._kv.read(where)\n"
         "        cas = latest.version if latest else 0\n"
         "        receipt = self._kv.write(where, journal_data(journal), cas=cas, max_versions=_MAX_VERSIONS)\n",
-        model("leases,stops,kills", 200),
+        by_pytest("tests/contract/test_vault_ports.py"),
     ),
     of(
         "write-id",
