@@ -105,7 +105,7 @@ _CLOCKS = (
         "worker/journal/dating.py",
         "    if max(before) - skew <= created_time <= now + skew:\n",
         "    if before:\n",
-        model("vault clock", 50),
+        model("vault clock", 30),
         by_pytest("tests/unit/engine/test_clocks.py"),
     ),
     of(
@@ -197,7 +197,7 @@ _PEOPLE = (
                 "copy.works is not False) and subject is None and",
             ),
         ),
-        (model("copies,errors", 50),),
+        (model("copies,errors", 25),),
     ),
     of(
         "i-secret-of-a-copy",
@@ -231,7 +231,7 @@ _PEOPLE = (
         '    known = {*_OTHER_FIELDS, "token_id", "secret", WRITE_ID}\n'
         "    data = {one: value for one, value in data.items() if one in known}\n"
         "    return {**data, WRITE_ID: fresh if",
-        model("refusals", 75),
+        model("refusals", 50),
         by_pytest("tests/unit/engine/test_fencing.py"),
     ),
     of(

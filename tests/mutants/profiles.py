@@ -16,7 +16,7 @@ PROFILES = (
         "        return WrongProfileError(account, bound=str(bound), found=str(found))\n"
         "    return None if bound.confirms(found) else UnknownProfileError(account, bound=str(bound))\n",
         "    return None\n",
-        model("identities", 25),
+        model("identities", 10),
         _PROFILES,
     ),
     of(
