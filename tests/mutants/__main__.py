@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.mutants.table import MUTANTS, Mutant
+from tests.mutants.mutant import Mutant
+from tests.mutants.table import MUTANTS
 from tests.mutants.tree import ROOT, MutantError, Suite, Verdict, copy_of, run_suite
 
 _WIDTH = 30

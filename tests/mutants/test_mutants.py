@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.mutants.__main__ import main
-from tests.mutants.table import MUTANTS, Mutant
+from tests.mutants.mutant import Mutant
+from tests.mutants.table import MUTANTS
 from tests.mutants.tree import ROOT, Change, MutantError, Suite, Verdict, copy_of, run_suite
 
 RULE = "def is_due(age: int) -> bool:\n    return age >= 7\n"

@@ -9,7 +9,7 @@ import pytest
 from tests.forging import LARGEST, UNKNOWN_ID, forge
 from tests.harness import ACCOUNT, Harness
 from tests.scenes import ORDER, behind, drifted, reasons, rotated_twice, serve_by_hand
-from worker.errors import ExchangeRefusedError, ExchangeUnavailableError
+from worker.errors import AmbiguousDeriveError, ExchangeRefusedError, ExchangeUnavailableError
 from worker.journal import RecordState
 from worker.models import Severity
 from worker.policy.steps import Reason
@@ -77,6 +77,19 @@ def test_a_reclaim_over_what_a_person_wrote_does_not_end_an_emergency() -> None:
     written_by_a_person(world)
     outcomes = world.engine.ordered_by(ORDER).adopt("mm", reclaim=True)
     assert "is still open" in outcomes[-1].sentence
+    world.clock.advance(timedelta(minutes=5))
+    world.settle(sweeps=3)
+    assert not old & world.live()
+
+
+def test_a_reclaim_ends_no_emergency_whose_derive_was_asked_for_and_not_answered() -> None:
+    world = rotated_twice()
+    old = world.live()
+    world.exchange.fail_next("derive", AmbiguousDeriveError("no answer came"))
+    world.engine.ordered_by(ORDER).emergency("mm")
+    assert world.journal().intent is not None
+    written_by_a_person(world)
+    world.engine.ordered_by(ORDER).adopt("mm", reclaim=True)
     world.clock.advance(timedelta(minutes=5))
     world.settle(sweeps=3)
     assert not old & world.live()
