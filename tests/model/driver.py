@@ -177,6 +177,8 @@ class Run:
         world = self.world
         account = self.random.choice(ACCOUNTS)
         other = next(one for one in ACCOUNTS if one != account)
+        if "profile" not in self.observer.memory.ledger(account):
+            return  # whose identity is right at first contact is for people to see
         world.identity[account] = other if world.identity[account] == account else account
         world.tell("the world", f"account {account} has the identity of {world.identity[account]}")
 

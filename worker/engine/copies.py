@@ -42,7 +42,7 @@ def note_copies(world: World, facts: AccountFacts) -> AccountFacts:
         owner = credentials[copy.owner]
         if owner.journal is None:
             continue
-        noted = note_elsewhere(owner.journal.journal, copy.token_id, world.clock.now())
+        noted = note_elsewhere(owner.journal.journal, copy.token_id, copy.reader, world.clock.now())
         try:
             written = world.journals.write(owner.location, noted, cas=owner.journal.version)
         except RotatorError:

@@ -1,6 +1,6 @@
 """Revoke: mark in the journal, delete at the exchange, destroy the old versions, end the ledger's entry."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from structlog.contextvars import bound_contextvars
@@ -8,9 +8,10 @@ from structlog.contextvars import bound_contextvars
 from worker.engine.profiles import list_of, require_profile
 from worker.engine.world import World
 from worker.errors import AmbiguousError, ConflictError, RotatorError, WrongProfileError
-from worker.journal import Journal, VersionedJournal, end_record, mark_revoking, note_departure
-from worker.models import ConsumersPath, PathContent, RevokeResult, Severity
+from worker.journal import Journal, TokenRecord, VersionedJournal, end_record, mark_revoking, note_departure
+from worker.models import ConsumersPath, PathContent, PathLocation, RevokeResult, Severity
 from worker.policy.departures import first_seen, why_held
+from worker.policy.due import age_of
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.revocation import may_end
 from worker.policy.steps import ORDERED, Action, Reason, Step
@@ -25,27 +26,37 @@ _STILL_LISTED = (
 def revoke_account(world: World, facts: AccountFacts, steps: Sequence[Step]) -> None:
     """Carry out the steps; one credential's failure does not stop another's."""
     by_name = {one.credential.name: one for one in facts.credentials}
+    paths = {name: one.location for name, one in by_name.items()}
     for name in dict.fromkeys(step.credential for step in steps):
         journal = by_name[name].journal
         if journal is not None:
-            _Revocations(world, by_name[name], journal).run([step for step in steps if step.credential == name])
+            _Revocations(world, by_name[name], journal, elsewhere=paths).run(
+                [step for step in steps if step.credential == name]
+            )
 
 
 def revoke_credential(world: World, facts: CredentialFacts, steps: Sequence[Step]) -> None:
     """Carry out the steps of one credential that a person ordered: no grace stands in their way."""
     if facts.journal is not None:
-        _Revocations(world, facts, facts.journal, ordered=True).run(steps)
+        _Revocations(world, facts, facts.journal, elsewhere={}, ordered=True).run(steps)
 
 
 class _Revocations:
     """One credential's revocations, each decided on the journal version that this run last saw."""
 
     def __init__(
-        self, world: World, facts: CredentialFacts, journal: VersionedJournal, *, ordered: bool = False
+        self,
+        world: World,
+        facts: CredentialFacts,
+        journal: VersionedJournal,
+        *,
+        elsewhere: Mapping[str, PathLocation],
+        ordered: bool = False,
     ) -> None:
         self._world = world
         self._facts = facts
         self._journal = journal
+        self._elsewhere = elsewhere
         self._ordered = ordered
 
     def run(self, steps: Sequence[Step]) -> None:
@@ -117,6 +128,8 @@ class _Revocations:
         world, token_id, label = self._world, step.token_id or "", step.label or ""
         policy, now = self._facts.credential.policy, world.clock.now()
         known = self._journal.journal.record_of(token_id)
+        if known is not None and self._is_held_elsewhere(step, known):
+            return True
         found = world.consumers.departure(self._facts.location, token_id)
         departure = first_seen(found, known, now, policy.max_clock_skew)
         sentence = why_held(departure, label, policy, now)
@@ -130,6 +143,19 @@ class _Revocations:
             self._write(noted)
         world.recorder.stopped(step, Reason.IN_GRACE, sentence, Severity.INFO)
         return True
+
+    def _is_held_elsewhere(self, step: Step, known: TokenRecord) -> bool:
+        """Whether the versions of another credential's path, where a sweep saw the token, say that it may be held."""
+        policy, now = self._facts.credential.policy, self._world.clock.now()
+        where, age = self._elsewhere.get(known.elsewhere_in or ""), age_of(known, now)
+        if where is None or age is None or age > policy.max_age:
+            return False
+        found = self._world.consumers.departure(where, step.token_id or "")
+        sentence = why_held(first_seen(found, None, now, policy.max_clock_skew), step.label or "", policy, now)
+        if sentence is not None:
+            told = f"{sentence} (Path {where} of credential {known.elsewhere_in}.)"
+            self._world.recorder.stopped(step, Reason.SERVED_ELSEWHERE, told, Severity.INFO)
+        return sentence is not None
 
     def _is_served_again(self, step: Step) -> bool:
         """Whether somebody put the token back since the decision: then it is not deleted this time."""

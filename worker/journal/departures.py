@@ -21,12 +21,12 @@ def note_departure(journal: Journal, departure: Departure, *, token_id: str, lab
     return journal if noted == known else next_of(journal, ledger=with_record(journal.ledger, noted))
 
 
-def note_elsewhere(journal: Journal, token_id: str, now: datetime) -> Journal:
-    """Return the journal in which another credential's path serves that token now; itself for an unknown token."""
+def note_elsewhere(journal: Journal, token_id: str, reader: str, now: datetime) -> Journal:
+    """Return the journal in which the path of credential `reader` serves that token now; itself for an unknown token."""
     known = journal.record_of(token_id)
     if known is None:
         return journal
-    return next_of(journal, ledger=with_record(journal.ledger, copy_of(known, elsewhere_at=now)))
+    return next_of(journal, ledger=with_record(journal.ledger, copy_of(known, elsewhere_at=now, elsewhere_in=reader)))
 
 
 def departed(known: TokenRecord, departure: Departure, *, not_before: datetime | None = None) -> TokenRecord:

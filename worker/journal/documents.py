@@ -76,7 +76,7 @@ class TokenRecord(_Frozen):
 
     `adopted_as` is the label that an adopted token carries at the exchange; `label` is then only our name for it, so
     that other tokens of that label are never taken for ours. `tried_at` is when its revocation was last tried.
-    `elsewhere_at` is when another credential's path was last seen to serve it.
+    `elsewhere_at` is when another credential's path was last seen to serve it, `elsewhere_in` whose that is.
     """
 
     rotation_id: str
@@ -94,6 +94,7 @@ class TokenRecord(_Frozen):
     windows: tuple[VerifyWindow, ...] = ()
     tried_at: AwareDatetime | None = None
     elsewhere_at: AwareDatetime | None = None
+    elsewhere_in: str | None = None
     adopted_as: str | None = None
     last_used_by_others: AwareDatetime | None = None
     secret_destroyed: bool = False

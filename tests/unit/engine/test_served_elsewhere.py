@@ -285,3 +285,14 @@ def test_a_copy_that_is_gone_leaves_its_readers_a_grace(world: Harness) -> None:
     world.clock.advance(timedelta(minutes=1))
     world.engine.revoke(ACCOUNT)
     assert old(world).token_id not in world.live()
+
+
+def test_a_copy_that_nobody_swept_for_days_leaves_its_readers_a_grace_too(world: Harness) -> None:
+    copy(world)
+    world.engine.revoke(ACCOUNT)
+    world.clock.advance(timedelta(days=3))
+    world.use_served("mm")
+    world.vault.put_foreign(world.location("hedge"), {"note": "cleaned up"})
+    world.clock.advance(timedelta(minutes=30))
+    world.engine.revoke(ACCOUNT)
+    assert old(world).token_id in world.live()

@@ -256,6 +256,8 @@ OTHERWISE = {
     ("staged", "frozen"): (NOTHING, Reason.FROZEN),
     # An emergency waits for nobody, but it does not hammer an exchange that has just refused it.
     ("compromised", "backing off"): (NOTHING, Reason.BACKING_OFF),
+    # Nothing is promoted after a retirement, so the path can tell of nothing that this journal missed.
+    ("behind", "retired"): (NOTHING, Reason.RETIRED),
 }
 IMPOSSIBLE = (
     set(INTENTS),  # one intent at most is open
@@ -372,4 +374,5 @@ def test_nothing_is_done_while_journal_and_path_do_not_tell_one_story(
     requested: bool,  # noqa: FBT001 - drawn
 ) -> None:
     at = ago(seconds=1) if requested else None
+    words -= {"retired"} if hands == "behind" else set()  # a retired journal misses nothing
     assert plan_rotation(meet(*sorted({*words, hands})), NOON, requested_at=at).steps == ()
