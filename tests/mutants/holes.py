@@ -56,6 +56,19 @@ _ENDS = (
         (by_pytest("tests/unit/engine/test_refusals_race.py"),),
     ),
     Mutant(
+        "b-found-by-the-model",
+        "the same, found by the model",
+        (
+            Change("worker/engine/rotating.py", "all(self._closed or self._act(", "all(self._act("),
+            Change(
+                "worker/engine/rotating.py",
+                'raise TransitionError(f"Nothing is staged for',
+                'raise ValueError(f"Nothing is staged for',
+            ),
+        ),
+        (model("refusals,stops", 300),),
+    ),
+    Mutant(
         "c-grace-of-what-was-served",
         "what was at a consumers' path has its grace from the moment it left",
         (
@@ -95,8 +108,8 @@ _CLOCKS = (
         "d-clock-guard-of-a-mint",
         "nothing is derived while the clocks differ",
         _MINTING,
-        "    if hold is not None or rejected or not lacks_known(facts, tokens):\n        return hold\n",
-        "    if rejected or not lacks_known(facts, tokens):\n        return None\n",
+        "    if hold is not None:\n",
+        "    if hold is not None and world is None:\n",
         by_pytest("tests/unit/engine/test_clocks.py"),
     ),
     of(
@@ -115,6 +128,19 @@ _CLOCKS = (
         "    if ahead <= tolerance:\n        return facts\n",
         "    if ahead is not None:\n        return facts\n",
         by_pytest("tests/unit/engine/test_clocks.py"),
+    ),
+    Mutant(
+        "e-intent-from-the-future",
+        "a worker whose clock is ahead opens no intent, and one that is dated ahead counts from when it is seen",
+        (
+            Change(
+                "worker/engine/clocks.py",
+                "    if ahead <= tolerance:\n        return facts\n",
+                "    if ahead is not None:\n        return facts\n",
+            ),
+            Change(_MINTING, "    if hold is not None:\n", "    if hold is not None and world is None:\n"),
+        ),
+        (model("clocks,kills", 100),),
     ),
 )
 

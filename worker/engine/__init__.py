@@ -228,7 +228,8 @@ class Engine:
             if facts is None:
                 return recorder.outcomes
             facts = note_copies(world, prove_copies(world, probe_account(world, facts)))
-            plan = plan_revocations(facts, self._clock.now())
+            # By the very reading that was compared with the other clocks: this machine's may have been set since.
+            plan = plan_revocations(facts, facts.vault_read_at)
             recorder.holds(plan.holds)
             revoke_account(world, facts, plan.steps)
         return recorder.outcomes

@@ -16,7 +16,8 @@ from worker.policy.steps import Reason, Result, Step
 
 def observe_account(world: World, facts: AccountFacts) -> AccountFacts | None:
     """Return the facts with the account ledger as it is after this list; None when it could not be written."""
-    ledger = observe(facts, world.clock.now())
+    # At the very moment for which the clocks were compared: this machine's may have been set since.
+    ledger = observe(facts, facts.vault_read_at)
     if ledger is None or facts.state is None:
         return facts
     version, before = facts.state.versioned

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from structlog.contextvars import bound_contextvars
 
@@ -30,7 +31,7 @@ def revoke_account(world: World, facts: AccountFacts, steps: Sequence[Step]) -> 
     for name in dict.fromkeys(step.credential for step in steps):
         journal = by_name[name].journal
         if journal is not None:
-            _Revocations(world, by_name[name], journal, elsewhere=paths).run(
+            _Revocations(world, by_name[name], journal, elsewhere=paths, judged_at=facts.vault_read_at).run(
                 [step for step in steps if step.credential == name]
             )
 
@@ -38,7 +39,8 @@ def revoke_account(world: World, facts: AccountFacts, steps: Sequence[Step]) -> 
 def revoke_credential(world: World, facts: CredentialFacts, steps: Sequence[Step]) -> None:
     """Carry out the steps of one credential that a person ordered: no grace stands in their way."""
     if facts.journal is not None:
-        _Revocations(world, facts, facts.journal, elsewhere={}, ordered=True).run(steps)
+        now = world.clock.now()
+        _Revocations(world, facts, facts.journal, elsewhere={}, judged_at=now, ordered=True).run(steps)
 
 
 class _Revocations:
@@ -51,12 +53,14 @@ class _Revocations:
         journal: VersionedJournal,
         *,
         elsewhere: Mapping[str, PathLocation],
+        judged_at: datetime,
         ordered: bool = False,
     ) -> None:
         self._world = world
         self._facts = facts
         self._journal = journal
         self._elsewhere = elsewhere
+        self._judged_at = judged_at
         self._ordered = ordered
 
     def run(self, steps: Sequence[Step]) -> None:
@@ -126,7 +130,7 @@ class _Revocations:
     def _is_held_by_its_path(self, step: Step) -> bool:
         """Whether the path's versions say that services may hold the token; from when on is noted in the journal."""
         world, token_id, label = self._world, step.token_id or "", step.label or ""
-        policy, now = self._facts.credential.policy, world.clock.now()
+        policy, now = self._facts.credential.policy, self._judged_at
         known = self._journal.journal.record_of(token_id)
         if known is not None and self._is_held_elsewhere(step, known):
             return True
@@ -146,7 +150,7 @@ class _Revocations:
 
     def _is_held_elsewhere(self, step: Step, known: TokenRecord) -> bool:
         """Whether the versions of another credential's path, where a sweep saw the token, say that it may be held."""
-        policy, now = self._facts.credential.policy, self._world.clock.now()
+        policy, now = self._facts.credential.policy, self._judged_at
         where, age = self._elsewhere.get(known.elsewhere_in or ""), age_of(known, now)
         if where is None or age is None or age > policy.max_age:
             return False

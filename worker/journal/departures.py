@@ -22,7 +22,7 @@ def note_departure(journal: Journal, departure: Departure, *, token_id: str, lab
 
 
 def note_elsewhere(journal: Journal, token_id: str, reader: str, now: datetime) -> Journal:
-    """Return the journal in which the path of credential `reader` serves that token now; itself for an unknown token."""
+    """Return the journal in which the path of credential `reader` serves that token now; itself for an unknown one."""
     known = journal.record_of(token_id)
     if known is None:
         return journal

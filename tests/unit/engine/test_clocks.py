@@ -105,6 +105,23 @@ def test_a_request_waits_for_the_clocks_too(due: Harness) -> None:
     assert (due.outcomes.reasons(), len(due.exchange.issued)) == ([Reason.CLOCKS_DIFFER], 1)
 
 
+def test_a_clock_that_is_set_ahead_within_a_sweep_ends_no_grace(due: Harness) -> None:
+    old = due.served()
+    due.engine.rotate("mm")
+    due.use_served()
+
+    def the_machine_is_set_ahead(call: Call) -> None:
+        if (call.port, call.method, call.moment) == ("consumers", "read", "after"):
+            due.vault.on_call = None
+            due.clock.step(MONTH)
+            set_vault(due, -MONTH)
+            due.exchange.skew = -MONTH
+
+    due.vault.on_call = the_machine_is_set_ahead
+    due.engine.revoke("main")
+    assert old in due.live()
+
+
 def test_clocks_that_differ_are_told_once_for_the_account_and_not_for_each_credential_that_is_due(due: Harness) -> None:
     set_vault(due, -8 * DAY)
     due.engine.rotate("mm")
