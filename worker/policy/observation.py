@@ -55,8 +55,8 @@ def observe(facts: AccountFacts, now: datetime) -> AccountLedger | None:
     if not any(one.unreadable for one in facts.credentials):
         # A token that is listed again is proved no longer: else it would be rotated in spite of a freeze.
         ledger = set_dangling(ledger, (), currents - listed)
-    if ledger.suspicion is None and (not currents or currents & listed):
-        # A list that is doubted, or shows none of the tokens that services are served, may be another profile's.
+    if ledger.suspicion is None:
+        # A list that is doubted may be that of another profile.
         ledger = learn_profile(ledger, facts.tokens.profile or Profile(), now)
     return changed(ledger, known=tuple(sorted(_known(facts, ledger))))
 
