@@ -17,7 +17,8 @@ def run_all(
     chunks = [seeds[at : at + _CHUNK] for at in range(0, len(seeds), _CHUNK)]
     rans: list[Ran] = []
     broken = 0
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    # A process that has run many is replaced: what Python keeps of its frames adds up.
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=20) as pool:
         waiting = [pool.submit(_run_chunk, chunk, one_run) for chunk in chunks]
         for future in waiting:
             if future.cancelled():
