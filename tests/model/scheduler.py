@@ -68,8 +68,7 @@ class Scheduler:
         """Let a task begin then."""
         task = Task(name, work, self.now + after)
         self.tasks.append(task)
-        # Whoever ends hands on to its parent, which starts one that has not begun yet with a value that it ignores.
-        player = greenlet(lambda *_: self._play(task), parent=self._main)
+        player = greenlet(lambda: self._play(task), parent=self._main)
         heapq.heappush(self._events, (self.now + after, next(self._order), player))
         return task
 
@@ -79,15 +78,24 @@ class Scheduler:
         if task is not None and task.killed:
             raise Crash
         heapq.heappush(self._events, (self.now + max(0.0, seconds), next(self._order), me))
-        following = self._next()
-        if following is not me:
-            self.switches += 1
-            following.switch()
+        if me is self._main:
+            self._let_others_go_on()
+        else:
+            self._main.switch()
         self.current = task
         if task is not None and task.killed:
             raise Crash
         if task is None and self._failure is not None:
             raise self._failure
+
+    def _let_others_go_on(self) -> None:
+        """Let each task go on when it is its turn, until it is the main greenlet's own.
+
+        From here alone, or each task would begin as deep in calls as the one before it ended.
+        """
+        while (following := self._next()) is not self._main:
+            self.switches += 1
+            following.switch()
 
     def end(self) -> None:
         """Kill whatever still runs, and let it die."""
@@ -115,12 +123,10 @@ class Scheduler:
                 self._failure = self._failure or error
 
     def _play(self, task: Task) -> None:
-        """Play a task to its end, and hand on for good."""
+        """Play a task to its end; whoever made the scheduler goes on then."""
         self.current = task
         task.begun = self.now
         if not task.killed:
             task.perform()
         task.ended = self.now
         self.current = None
-        self.switches += 1
-        getcurrent().parent = self._next()
