@@ -21,6 +21,8 @@ documents._parse = lru_cache(maxsize=4096)(documents._parse)
 
 _OFFSETS = (3.0, 20.0, 45.0, 10 * MINUTE, 25 * HOUR, 8 * DAY, 30 * DAY)
 STEPS = 40
+_MOST_AT_WORK = 8
+"""Who takes over is struck as well: without a limit each would bring more than one other."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ class Run:
     def _take_over(self, struck: About) -> None:
         """Let others come to the same work soon after a run was struck, often with no lease in their way."""
         world, random = self.world, self.random
-        if not world.weather.often or random.random() < 0.5:
+        if not world.weather.often or random.random() < 0.5 or len(world.scheduler.running) >= _MOST_AT_WORK:
             return
         account = CREDENTIALS.get(struck.name, struck.name)
         kind = random.choice(["rotate", "rotate", "rotate", "revoke"])
