@@ -22,7 +22,7 @@ documents._parse = lru_cache(maxsize=4096)(documents._parse)
 _OFFSETS = (3.0, 20.0, 45.0, 10 * MINUTE, 25 * HOUR, 8 * DAY, 30 * DAY)
 STEPS = 40
 _MOST_AT_WORK = 8
-"""Who takes over is struck as well: without a limit each would bring more than one other."""
+"""Who takes over is struck as well, and orders meet acts: without a limit each would bring more than one other."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Run:
         """Run to the end, or to the first broken promise."""
         self._past()
         self.world.equip(self.carrier)
-        self.carrier.between_calls = self.people.act
+        self.carrier.between_calls = self._act_between_calls
         self.carrier.struck = self._take_over
         for _ in range(self.steps):
             self._something()
@@ -117,6 +117,10 @@ class Run:
             "flag": lambda: engine.flag(name),
         }[kind]
         self.world.start(kind, name, process, work, after=after)
+
+    def _act_between_calls(self) -> None:
+        if len(self.world.scheduler.running) < _MOST_AT_WORK:
+            self.people.act()
 
     def _take_over(self, struck: About) -> None:
         """Let others come to the same work soon after a run was struck, often with no lease in their way."""

@@ -62,7 +62,7 @@ class Weather:
         kinds = [kind for kind in KINDS if (kind in only if only is not None else random.random() < share)]
         often = {}
         for kind in kinds:
-            often[kind] = random.choice([0.01, 0.03, 0.1, 0.2] if kind in CALLS else [0.3, 1.0, 3.0])
+            often[kind] = random.choice([0.01, 0.03, 0.1] if kind in CALLS else [0.3, 1.0, 3.0])
         return cls(random, often)
 
     def strikes(self, kind: str, times: float = 1.0) -> bool:
