@@ -1,5 +1,6 @@
 """The rotator as a subject: real Celery workers behind proxies, woken up through the real broker."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
@@ -100,6 +101,8 @@ class WorkerLane:
             if scenario is Scenario.REVOCATION:
                 container.engine.rotate(credential.name)
                 _age(self._vault.journals, credential, A_WHILE_AGO)
+                # Vault's versions cannot be moved into the past, and a grace counts from them as well.
+                time.sleep(credential.policy.grace.total_seconds() + 1)
             if scenario in {Scenario.REFUSAL, Scenario.ORPHAN}:
                 self._stack.control.issue_dead_tokens(credential.account)
             if scenario is Scenario.ORPHAN:
