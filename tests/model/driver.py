@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 from random import Random
+from unittest import mock
 
 from config.schema import Policy
 from tests.model.carrier import Carrier
@@ -17,7 +18,7 @@ from tests.model.world import ACCOUNTS, CREDENTIALS, About, World, location
 from worker.vault import documents
 
 # What Vault holds is read over and over between two writes of it, and what is read is frozen.
-documents._parse = lru_cache(maxsize=4096)(documents._parse)
+_remembered_parse = lru_cache(maxsize=4096)(documents._parse)
 
 _OFFSETS = (3.0, 20.0, 45.0, 10 * MINUTE, 25 * HOUR, 8 * DAY, 30 * DAY)
 STEPS = 40
@@ -263,4 +264,5 @@ def run(
         traced: whether to write down what happens.
         past: names of promises to look past, for as long as a hole is known and open.
     """
-    return Run(seed, only=only, steps=steps, traced=traced, past=past).run()
+    with mock.patch.object(documents, "_parse", _remembered_parse):
+        return Run(seed, only=only, steps=steps, traced=traced, past=past).run()

@@ -48,7 +48,8 @@ class Memory:
 
     world: World
     asked: dict[str, Asked] = field(default_factory=dict)
-    adopted: dict[str, str] = field(default_factory=dict)
+    adopted: dict[str, tuple[str, float]] = field(default_factory=dict)
+    """Tokens that a credential took over: which one, and since when."""
     given: list[Given] = field(default_factory=list)
     marked: dict[str, tuple[str, float]] = field(default_factory=dict)
     """Tokens that a durable order ends: of which credential, and since when."""
@@ -79,7 +80,7 @@ class Memory:
     def owner(self, token_id: str) -> str | None:
         """Return whose token it is: of the credential whose intent asked for its label, or that adopted it."""
         if token_id in self.adopted:
-            return self.adopted[token_id]
+            return self.adopted[token_id][0]
         found = self.world.token(token_id)
         label = found[0].token(token_id).label if found and token_id not in self.by_hand else None
         return self.asked[label].credential if label in self.asked else None
@@ -110,7 +111,7 @@ class Memory:
             if token_id is None:
                 continue
             if record.get("adopted_as") is not None or (adopting and token_id in self.by_hand):
-                self.adopted.setdefault(token_id, credential)
+                self.adopted.setdefault(token_id, (credential, now))
             if record["state"] == "revoking" and record.get("revoking_reason") in ORDERED:
                 self.marked.setdefault(token_id, (credential, now))
         if document.get("emergency_at") is not None and credential not in self.emergencies:
@@ -141,7 +142,8 @@ class Memory:
     def is_excused_by_restore(self, token_id: str, credential: str) -> bool:
         """Whether a restored journal may not know this token."""
         backup = self.restored.get(credential)
-        return backup is not None and self.world.born(token_id) >= backup
+        _, since = self.adopted.get(token_id, (credential, self.world.born(token_id)))
+        return backup is not None and since >= backup
 
 
 def credential_of(where_path: str) -> str | None:

@@ -189,7 +189,7 @@ class Observer:
             self.violated(Promise.SERVED_DEAD, f"{credential}: {token_id}")
         if (token_id, secret) not in memory.verified:
             self.violated(Promise.SERVED_UNVERIFIED, f"{credential}: {token_id}")
-        if about.kind in {"rotate", "request", "rollback"}:
+        if about.kind in {"rotate", "request", "rollback"} and not self._is_urgent(memory.label_of(token_id)):
             self._is_not_held_back(about, credential, f"{token_id} was promoted", doubt=False)
 
     def _records(self, credential: str) -> list[dict[str, Any]]:
@@ -205,9 +205,14 @@ class Observer:
         if not any(secret in one for one in about.read_back):
             self.violated(Promise.SERVED_UNVERIFIED, f"{about.name}: {token_id} was verified with a copy in memory")
 
+    def _is_urgent(self, label: str | None) -> bool:
+        """Whether that token is asked for by an emergency, or for services that are rejected: whoever goes on with it."""
+        asked = self.memory.asked.get(label or "")
+        return asked is not None and (asked.kind == "emergency" or asked.reason in {"dangling", "compromised"})
+
     def _may_derive(self, about: About, account: str, label: str) -> None:
         asked = self.memory.asked.get(label)
-        if asked is None or asked.kind == "emergency" or asked.reason in {"dangling", "compromised"}:
+        if asked is None or self._is_urgent(label):
             return
         self._is_not_held_back(about, asked.credential, f"{label} was derived", doubt=True)
         if account in about.shrunk:

@@ -43,7 +43,8 @@ def seen_now(world: World, facts: CredentialFacts) -> CredentialFacts:
     what = f"the journal of credential {facts.credential.name} (account {facts.credential.account})"
     hold = _may_be_behind(world, facts, f"Something in {what} is dated {span(ahead)} ahead and is left as it is")
     if hold is not None:
-        world.recorder.holds([hold])
+        # The sweeps of the account tell it, once for all of its credentials.
+        world.recorder.holds([replace(hold, severity=Severity.INFO)])
         return facts
     anew = date_anew(journal.journal, now=world.clock.now(), skew=tolerance)
     try:

@@ -415,6 +415,16 @@ def test_a_worker_that_is_behind_pulls_nothing_back_and_says_whose_clocks_differ
     assert (due.journal(), Reason.CLOCKS_DIFFER in due.outcomes.reasons()) == (before, True)
 
 
+def test_clocks_that_differ_are_told_once_by_the_account_and_not_by_what_is_dated_ahead(due: Harness) -> None:
+    from_the_future(due, opened)
+    due.outcomes.seen.clear()
+    due.exchange.skew = -HOUR
+    due.engine.rotate("mm")
+    due.engine.revoke("main")
+    differ = [one for one in due.outcomes.seen if one.reason is Reason.CLOCKS_DIFFER]
+    assert [one.credential for one in differ if one.severity is not Severity.INFO] == [""]
+
+
 @pytest.mark.parametrize("who", ["Vault", "the exchange"])
 def test_nothing_is_dated_anew_while_a_clock_is_off(due: Harness, who: str) -> None:
     from_the_future(due, opened)
