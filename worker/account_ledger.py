@@ -224,7 +224,7 @@ def observe_list(
 ) -> AccountLedger:
     """Return the ledger after one complete list was read.
 
-    The list is suspicious when it lacks more than `shrink_limit` of the baseline's tokens beside those we revoked, or
+    The list is suspicious when it lacks more than `shrink_limit` of the baseline's tokens that we did not revoke, or
     the current tokens of several credentials at once that the baseline had. It is believed once a list that lacks the
     same tokens was read again `confirm_after` later.
 
@@ -239,20 +239,20 @@ def observe_list(
     """
     ids = tuple(sorted(listed))
     missing = _missing(ledger, listed, currents, now)
-    before = ledger.baseline.token_ids if ledger.baseline else ids
-    lost = [one for one in before if one not in listed and one not in ended]
+    before = [one for one in (ledger.baseline.token_ids if ledger.baseline else ids) if one not in ended]
+    lost = [one for one in before if one not in listed]
     lost_currents = [one for one in lost if one in currents]
     if not lost or (len(lost) <= guards.shrink_limit * len(before) and len(lost_currents) <= 1):
         return _believe(ledger, ids, missing, now)
     known = ledger.suspicion
     # Tokens come and go while a list is doubted: what must be the same twice is what it lacks.
-    if known is not None and set(lost) == {one for one in before if one not in known.token_ids and one not in ended}:
+    if known is not None and set(lost) == {one for one in before if one not in known.token_ids}:
         if confirm and now - known.first_at >= guards.confirm_after:
             return _believe(ledger, ids, missing, now)
         return changed(ledger, missing=missing)
     sentence = (
-        f"The list of account {ledger.account} lacks {len(lost)} of {len(before)} tokens that it had, "
-        f"{len(lost_currents)} of them current ones, and none of them was revoked by us."
+        f"The list of account {ledger.account} lacks {len(lost)} of {len(before)} tokens that it had and that we did "
+        f"not revoke, {len(lost_currents)} of them current ones."
     )
     suspicion = Suspicion(token_ids=ids, first_at=now, lost=len(lost), sentence=sentence)
     return changed(ledger, suspicion=suspicion, missing=missing)

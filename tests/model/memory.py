@@ -4,11 +4,15 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from config.schema import Guards
+from tests.model.clocks import START
 from tests.model.scheduler import Task
 from tests.model.world import ACCOUNTS, CREDENTIALS, About, World, journal_location, ledger_location
 
 ENDING = frozenset({"emergency", "revoke all", "retire"})
 ORDERED = frozenset({"compromised", "retired", "ordered"})
+_CONFIRM_AFTER = Guards().confirm_after.total_seconds()
+_LONGEST_SKEW = 31.0
 
 
 @dataclass
@@ -128,9 +132,38 @@ class Memory:
         present = {json.dumps(["pause", one], sort_keys=True) for one in document.get("pauses", ())}
         present |= {json.dumps(["freeze", one], sort_keys=True) for one in document.get("freezes", ())}
         if document.get("suspicion") is not None:
-            present.add(json.dumps(["doubt", None]))
+            present.add(json.dumps(["doubt", None, document["suspicion"]["first_at"]]))
         before = self.held[account]
         self.held[account] = {one: before.get(one, self.world.now) for one in present}
+
+    def age(self, token_id: str) -> float:
+        """Return a token's age; as the exchange dates it when its clock was behind, as an emergency does not mind."""
+        found = self.world.token(token_id)
+        if found is None:
+            return 0.0
+        dated = found[0].token(token_id).created_at - START
+        return self.world.now - min(self.world.born(token_id), dated.total_seconds())
+
+    def records(self, credential: str) -> list[dict[str, Any]]:
+        """Return the records of a credential's journal."""
+        found: list[dict[str, Any]] = self.journal(credential).get("ledger", [])
+        return found
+
+    def is_ended(self, token_id: str) -> bool:
+        """Whether a journal says that the token is revoked, or about to be."""
+        owner = self.owner(token_id)
+        records = self.records(owner) if owner else []
+        return any(one.get("token_id") == token_id and one["state"] in {"revoking", "revoked"} for one in records)
+
+    def is_confirmed(self, account: str, lacks: set[str]) -> bool:
+        """Whether a list that lacked the same was read, and doubted, long enough ago: then it is believed."""
+        ledger = self.ledger(account)
+        doubted = ledger.get("suspicion")
+        since = next((at for text, at in self.held[account].items() if json.loads(text)[0] == "doubt"), None)
+        if doubted is None or since is None or self.world.now - since < _CONFIRM_AFTER - _LONGEST_SKEW:
+            return False
+        before = ledger["baseline"]["token_ids"]
+        return lacks == {one for one in before if one not in doubted["token_ids"] and not self.is_ended(one)}
 
     def forget_since(self, credential: str, backup: float) -> None:
         """A person restored the journal: what came after the backup is nobody's promise."""

@@ -144,9 +144,9 @@ class Observer:
         if reason not in {"period_reached", "overdue"}:
             return
         # Both, since a person may have changed the path at this very moment.
-        current = [one.get("token_id") for one in self._records(credential) if one["state"] == "current"]
+        current = [one.get("token_id") for one in self.memory.records(credential) if one["state"] == "current"]
         tokens = [one for one in (*current, served.token_id if served else None) if one is not None]
-        age = max((self.world.now - self.world.born(one) for one in tokens), default=float("inf"))
+        age = max((self.memory.age(one) for one in tokens), default=float("inf"))
         if age < policy.nominal_period.total_seconds() * (1 - policy.spread) - _SLACK:
             self.violated(Promise.EARLY, f"{credential} ({reason}): its token is {age / 3600:.1f} h old")
 
@@ -182,7 +182,7 @@ class Observer:
             return
         self.promotions += 1
         self._refusals[credential] = 0
-        record = next((one for one in self._records(credential) if one.get("token_id") == token_id), None)
+        record = next((one for one in self.memory.records(credential) if one.get("token_id") == token_id), None)
         if record is not None and record["state"] in {"revoking", "revoked"}:
             self.violated(Promise.SERVED_MARKED, f"{credential}: {token_id} ({record['state']})")
         if not world.is_live(token_id) and token_id not in memory.revoked_by_hand:
@@ -191,10 +191,6 @@ class Observer:
             self.violated(Promise.SERVED_UNVERIFIED, f"{credential}: {token_id}")
         if about.kind in {"rotate", "request", "rollback"} and not self._is_urgent(memory.label_of(token_id)):
             self._is_not_held_back(about, credential, f"{token_id} was promoted", doubt=False)
-
-    def _records(self, credential: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.memory.journal(credential).get("ledger", [])
-        return found
 
     # --- the exchange
 
@@ -206,7 +202,7 @@ class Observer:
             self.violated(Promise.SERVED_UNVERIFIED, f"{about.name}: {token_id} was verified with a copy in memory")
 
     def _is_urgent(self, label: str | None) -> bool:
-        """Whether that token is asked for by an emergency, or for services that are rejected: whoever goes on with it."""
+        """Whether an emergency asked for that token, or services that are rejected: whoever goes on with it."""
         asked = self.memory.asked.get(label or "")
         return asked is not None and (asked.kind == "emergency" or asked.reason in {"dangling", "compromised"})
 
@@ -221,12 +217,16 @@ class Observer:
     def _was_listed(self, about: About, account: str, listed: frozenset[str]) -> None:
         about.listed[account] = listed
         about.shrunk.pop(account, None)
-        baseline = self.memory.ledger(account).get("baseline")
-        if baseline is None:
+        about.confirmed.discard(account)
+        ledger = self.memory.ledger(account)
+        if ledger.get("baseline") is None:
             return
-        lost = [one for one in baseline["token_ids"] if one not in listed and self.world.is_live(one)]
-        if len(lost) > self.world.shrink_limit * len(baseline["token_ids"]):
-            about.shrunk[account] = f"the list lacked {len(lost)} of {len(baseline['token_ids'])}"
+        known = [one for one in ledger["baseline"]["token_ids"] if not self.memory.is_ended(one)]
+        lost = [one for one in known if one not in listed and self.world.is_live(one)]
+        if self.memory.is_confirmed(account, {one for one in known if one not in listed}):
+            about.confirmed.add(account)
+        elif len(lost) > self.world.shrink_limit * len(known):
+            about.shrunk[account] = f"the list lacked {len(lost)} of {len(known)}"
 
     def _was_derived(self, label: str) -> None:
         asked = self.memory.asked.get(label)
@@ -240,8 +240,10 @@ class Observer:
         if credential is None:
             self.violated(Promise.FOREIGN, f"{token_id} ({memory.label_of(token_id)})")
             return
-        if memory.is_ordered(token_id, credential):
-            return
+        record = next((one for one in self.memory.records(credential) if one.get("token_id") == token_id), {})
+        ordered = record.get("revoking_reason") in ORDERED
+        if memory.is_ordered(token_id, credential) or (ordered and memory.is_excused_by_restore(token_id, credential)):
+            return  # a restored journal may hold an emergency that was over, and asks for all that it finds
         for placement in world.holdings.of(token_id):
             found = world.token(token_id)
             if not placement.may_be_held(world.now, self.readers_hold) or not found or found[1] != placement.secret:
@@ -256,8 +258,7 @@ class Observer:
             return
         if about.kind != "revoke":
             return
-        record = next((one for one in self._records(credential) if one.get("token_id") == token_id), {})
-        if record.get("revoking_reason") in ORDERED:
+        if ordered:
             return
         self._is_not_held_back(about, credential, f"{token_id} was revoked", doubt=True)
         about.deleted += 1
@@ -270,8 +271,8 @@ class Observer:
         account, now = CREDENTIALS[credential], START + timedelta(seconds=self.world.now - _LONGEST_SKEW)
         begun = self.world.scheduler.current.begun if self.world.scheduler.current else 0.0
         for text, since in self.memory.held[account].items():
-            kind, one = json.loads(text)
-            if since >= begun or (kind == "doubt" and not doubt):
+            kind, one, *_ = json.loads(text)
+            if since >= begun or (kind == "doubt" and (not doubt or account in about.confirmed)):
                 continue
             if kind == "freeze" and doubt is False and self._was_rejected(credential):
                 continue

@@ -77,7 +77,11 @@ class Scheduler:
         me, task = getcurrent(), self.current
         if task is not None and task.killed:
             raise Crash
-        heapq.heappush(self._events, (self.now + max(0.0, seconds), next(self._order), me))
+        until = self.now + max(0.0, seconds)
+        if not self._events or self._events[0][0] > until:
+            self.now = until  # nobody's turn comes before, so nobody need be asked
+            return
+        heapq.heappush(self._events, (until, next(self._order), me))
         if me is self._main:
             self._let_others_go_on()
         else:

@@ -1,5 +1,6 @@
 """The observer itself: what it takes for a broken promise, and what excuses it."""
 
+import json
 from random import Random
 from typing import Any
 
@@ -7,13 +8,14 @@ import pytest
 
 from config.schema import Policy
 from tests.fakes.exchange import IssuedToken
+from tests.model.clocks import START
 from tests.model.memory import Asked, Given
 from tests.model.observer import Observer
 from tests.model.scheduler import Task
 from tests.model.violations import Promise
 from tests.model.weather import DAY, HOUR, Weather
-from tests.model.world import About, World, location
-from worker.models import RevokeResult
+from tests.model.world import About, World, journal_location, ledger_location, location
+from worker.models import ListedToken, RevokeResult, TokenList
 
 LABEL = "mm/id0001"
 
@@ -196,3 +198,98 @@ def test_what_people_wrote_may_not_be_overwritten(scene: Scene) -> None:
     scene.world.place(location("mm"), {"desk": "7"}, by_person=True)
     scene.write({"desk": "7"}, {"tombstone": True})
     assert scene.broken == [Promise.OVERWROTE]
+
+
+# --- what a restore, an emergency and a confirmed list excuse
+
+
+def write_journal(scene: Scene, **document: Any) -> None:
+    """Put mm's journal where the observer reads it, as a worker's write."""
+    scene.world.kv.put(journal_location("mm"), {"journal": json.dumps(document)})
+    scene.memory.note_journal("mm", document)
+
+
+def test_a_token_that_was_taken_over_after_the_backup_is_excused_by_a_restore(scene: Scene) -> None:
+    scene.pass_time(DAY)
+    token = scene.world.profiles["main"].issue_by_person("by hand")
+    scene.pass_time(DAY)
+    write_journal(scene, ledger=[{"token_id": token.token_id, "state": "current", "adopted_as": "by hand"}])
+    scene.memory.forget_since("mm", 1.5 * DAY)
+    assert scene.memory.is_excused_by_restore(token.token_id, "mm")
+    assert not scene.memory.is_excused_by_restore(scene.token.token_id, "mm")
+
+
+@pytest.mark.parametrize("born, broken", [(0.0, [Promise.READER]), (2 * DAY, [])])
+def test_a_restored_emergency_excuses_what_came_after_the_backup(
+    scene: Scene, born: float, broken: list[Promise]
+) -> None:
+    scene.pass_time(born)
+    token = scene.successor()
+    scene.serve(token)
+    scene.memory.forget_since("mm", DAY)
+    write_journal(scene, ledger=[{"token_id": token.token_id, "state": "revoking", "revoking_reason": "compromised"}])
+    scene.revoke(token)
+    assert scene.broken == broken
+
+
+def test_a_token_that_the_exchange_dated_in_the_past_is_as_old_as_it_says(scene: Scene) -> None:
+    scene.world.exchange_clock.offset = -3 * DAY
+    token = scene.successor()
+    scene.world.exchange_clock.offset = 0.0
+    scene.pass_time(HOUR)
+    assert scene.memory.age(token.token_id) == 3 * DAY + HOUR
+
+
+@pytest.mark.parametrize("kind, broken", [("rotation", [Promise.HELD_BACK]), ("emergency", [])])
+def test_an_emergency_goes_on_in_a_freeze_whoever_goes_on_with_it(
+    scene: Scene, kind: str, broken: list[Promise]
+) -> None:
+    successor = scene.successor()
+    scene.memory.asked["mm/id0002"] = Asked("mm", kind, "requested", 0.0)
+    scene.memory.verified.add((successor.token_id, successor.secret.get_secret_value()))
+    freeze = {"since": START.isoformat(), "until": None}
+    scene.memory.held["main"] = {json.dumps(["freeze", freeze]): -1.0}
+    scene.pass_time(HOUR)
+    scene.write(scene.data(scene.token), scene.data(successor))
+    assert scene.broken == broken
+
+
+def doubt(scene: Scene) -> None:
+    """Let the account's document doubt a list that lacked everything."""
+    suspicion = {"token_ids": [], "first_at": START.isoformat()}
+    ledger = {"baseline": {"token_ids": [scene.token.token_id]}, "suspicion": suspicion}
+    scene.world.kv.put(ledger_location("main"), {"ledger": json.dumps(ledger)})
+    scene.memory.note_ledger("main")
+
+
+def listed(scene: Scene, *tokens: str) -> About:
+    """Return a task that was told that list."""
+    about, rows = scene.about("rotate"), tuple(ListedToken(one, None, (), START, None) for one in tokens)
+    scene.observer.landed(about, "exchange main", "list_tokens", {}, TokenList(rows, START), None)
+    return about
+
+
+def test_a_list_that_lacks_the_same_is_believed_once_the_doubt_is_old_enough(scene: Scene) -> None:
+    doubt(scene)
+    assert listed(scene).shrunk
+    scene.pass_time(HOUR)
+    assert not listed(scene).shrunk
+
+
+def test_a_list_that_lacks_something_else_is_doubted_however_old_the_doubt_is(scene: Scene) -> None:
+    doubt(scene)
+    scene.pass_time(HOUR)
+    other = scene.world.profiles["main"].issue_by_person("other")
+    ledger = scene.memory.ledger("main")
+    ledger["baseline"]["token_ids"] += [other.token_id]
+    ledger["suspicion"]["token_ids"] = [other.token_id]
+    scene.world.kv.put(ledger_location("main"), {"ledger": json.dumps(ledger)})
+    assert listed(scene).shrunk
+
+
+def test_a_token_that_is_about_to_be_revoked_is_not_missed_in_a_list(scene: Scene) -> None:
+    ledger = {"baseline": {"token_ids": [scene.token.token_id]}}
+    scene.world.kv.put(ledger_location("main"), {"ledger": json.dumps(ledger)})
+    assert listed(scene).shrunk
+    write_journal(scene, ledger=[{"token_id": scene.token.token_id, "state": "revoking"}])
+    assert not listed(scene).shrunk

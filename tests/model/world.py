@@ -58,6 +58,8 @@ class About:
     """What the last list of each account told it."""
     shrunk: dict[str, str] = field(default_factory=dict)
     """Accounts whose last list, as this task was told it, had shrunk, and how far."""
+    confirmed: set[str] = field(default_factory=set)
+    """Accounts whose doubted list, as this task was told it, is to be believed by now."""
     deleted: int = 0
     acted_until: float = 0.0
     """When the last of its calls landed, late ones included."""

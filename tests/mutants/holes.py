@@ -94,6 +94,14 @@ _ENDS = (
         by_pytest("tests/unit/engine/test_departures.py"),
     ),
     of(
+        "c-copy-that-no-sweep-saw",
+        "a copy that came and went between two sweeps leaves its readers a grace",
+        "worker/policy/elsewhere.py",
+        "one.credential.name == seen_in or _written_by_others(one, now, policy.grace)",
+        "one.credential.name == seen_in",
+        by_pytest("tests/unit/engine/test_served_elsewhere.py"),
+    ),
+    of(
         "c-grace-of-a-copy",
         "a token that another path served has its grace once it is gone from there",
         _COPIES,

@@ -1,13 +1,15 @@
 """Copies: a signed call tells whether another credential's path holds a token of ours with its secret."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from worker.engine.world import World
 from worker.errors import AuthenticationRefusedError, RotatorError, UnusableSecretError
 from worker.journal import note_elsewhere, note_own_call
 from worker.policy.copies import proved, to_note, to_prove
+from worker.policy.departures import first_seen, why_held
 from worker.policy.facts import AccountFacts, Copy, CredentialFacts
+from worker.policy.steps import Step
 
 _LONGEST_CALL = timedelta(minutes=1)
 
@@ -75,3 +77,22 @@ def _works(world: World, reader: CredentialFacts, copy: Copy) -> bool:
     except (AuthenticationRefusedError, UnusableSecretError):
         return False
     return True
+
+
+def why_held_elsewhere(
+    world: World, owner: CredentialFacts, reader: CredentialFacts, step: Step, now: datetime
+) -> str | None:
+    """Return why that token is not revoked now, by the versions of another credential's path; None when nothing is.
+
+    Raises RotatorError when the versions could not be read.
+    """
+    token_id, policy = step.token_id or "", owner.credential.policy
+    copy = world.consumers.find(reader.location, token_id)
+    if copy is None:
+        return None
+    own = world.consumers.find(owner.location, token_id)
+    if own is not None and own.secret != copy.secret:
+        return None  # an id alone keeps no token alive
+    departure = world.consumers.departure(reader.location, token_id)
+    sentence = why_held(first_seen(departure, None, now, policy.max_clock_skew), step.label or "", policy, now)
+    return None if sentence is None else f"{sentence} (Path {reader.location} of credential {reader.credential.name}.)"

@@ -1,18 +1,19 @@
 """Revoke: mark in the journal, delete at the exchange, destroy the old versions, end the ledger's entry."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from structlog.contextvars import bound_contextvars
 
+from worker.engine.copies import why_held_elsewhere
 from worker.engine.profiles import list_of, require_profile
 from worker.engine.world import World
 from worker.errors import AmbiguousError, ConflictError, RotatorError, WrongProfileError
-from worker.journal import Journal, TokenRecord, VersionedJournal, end_record, mark_revoking, note_departure
-from worker.models import ConsumersPath, PathContent, PathLocation, RevokeResult, Severity
+from worker.journal import Journal, VersionedJournal, end_record, mark_revoking, note_departure
+from worker.models import ConsumersPath, PathContent, RevokeResult, Severity
 from worker.policy.departures import first_seen, why_held
-from worker.policy.due import age_of
+from worker.policy.elsewhere import may_have_served
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.revocation import may_end
 from worker.policy.steps import ORDERED, Action, Reason, Step
@@ -27,11 +28,10 @@ _STILL_LISTED = (
 def revoke_account(world: World, facts: AccountFacts, steps: Sequence[Step]) -> None:
     """Carry out the steps; one credential's failure does not stop another's."""
     by_name = {one.credential.name: one for one in facts.credentials}
-    paths = {name: one.location for name, one in by_name.items()}
     for name in dict.fromkeys(step.credential for step in steps):
         journal = by_name[name].journal
         if journal is not None:
-            _Revocations(world, by_name[name], journal, elsewhere=paths, judged_at=facts.vault_read_at).run(
+            _Revocations(world, by_name[name], journal, account=facts, judged_at=facts.vault_read_at).run(
                 [step for step in steps if step.credential == name]
             )
 
@@ -40,7 +40,7 @@ def revoke_credential(world: World, facts: CredentialFacts, steps: Sequence[Step
     """Carry out the steps of one credential that a person ordered: no grace stands in their way."""
     if facts.journal is not None:
         now = world.clock.now()
-        _Revocations(world, facts, facts.journal, elsewhere={}, judged_at=now, ordered=True).run(steps)
+        _Revocations(world, facts, facts.journal, account=None, judged_at=now, ordered=True).run(steps)
 
 
 class _Revocations:
@@ -52,14 +52,14 @@ class _Revocations:
         facts: CredentialFacts,
         journal: VersionedJournal,
         *,
-        elsewhere: Mapping[str, PathLocation],
+        account: AccountFacts | None,
         judged_at: datetime,
         ordered: bool = False,
     ) -> None:
         self._world = world
         self._facts = facts
         self._journal = journal
-        self._elsewhere = elsewhere
+        self._account = account
         self._judged_at = judged_at
         self._ordered = ordered
 
@@ -131,9 +131,9 @@ class _Revocations:
         """Whether the path's versions say that services may hold the token; from when on is noted in the journal."""
         world, token_id, label = self._world, step.token_id or "", step.label or ""
         policy, now = self._facts.credential.policy, self._judged_at
-        known = self._journal.journal.record_of(token_id)
-        if known is not None and self._is_held_elsewhere(step, known):
+        if self._is_held_elsewhere(step):
             return True
+        known = self._journal.journal.record_of(token_id)
         found = world.consumers.departure(self._facts.location, token_id)
         departure = first_seen(found, known, now, policy.max_clock_skew)
         sentence = why_held(departure, label, policy, now)
@@ -148,18 +148,16 @@ class _Revocations:
         world.recorder.stopped(step, Reason.IN_GRACE, sentence, Severity.INFO)
         return True
 
-    def _is_held_elsewhere(self, step: Step, known: TokenRecord) -> bool:
-        """Whether the versions of another credential's path, where a sweep saw the token, say that it may be held."""
-        policy, now = self._facts.credential.policy, self._judged_at
-        where, age = self._elsewhere.get(known.elsewhere_in or ""), age_of(known, now)
-        if where is None or age is None or age > policy.max_age:
+    def _is_held_elsewhere(self, step: Step) -> bool:
+        """Whether the versions of another credential's path say that its services may hold the token."""
+        if self._account is None:
             return False
-        found = self._world.consumers.departure(where, step.token_id or "")
-        sentence = why_held(first_seen(found, None, now, policy.max_clock_skew), step.label or "", policy, now)
-        if sentence is not None:
-            told = f"{sentence} (Path {where} of credential {known.elsewhere_in}.)"
-            self._world.recorder.stopped(step, Reason.SERVED_ELSEWHERE, told, Severity.INFO)
-        return sentence is not None
+        for reader in may_have_served(self._account, step, self._judged_at):
+            sentence = why_held_elsewhere(self._world, self._facts, reader, step, self._judged_at)
+            if sentence is not None:
+                self._world.recorder.stopped(step, Reason.SERVED_ELSEWHERE, sentence, Severity.INFO)
+                return True
+        return False
 
     def _is_served_again(self, step: Step) -> bool:
         """Whether somebody put the token back since the decision: then it is not deleted this time."""

@@ -296,3 +296,55 @@ def test_a_copy_that_nobody_swept_for_days_leaves_its_readers_a_grace_too(world:
     world.clock.advance(timedelta(minutes=30))
     world.engine.revoke(ACCOUNT)
     assert old(world).token_id in world.live()
+
+
+def rolled_back(world: Harness) -> None:
+    """Put hedge's path right again, as a person does."""
+    version = world.vault.kv.read(world.location("hedge"), version=1)
+    assert version is not None
+    assert version.data is not None
+    world.vault.put_foreign(world.location("hedge"), dict(version.data))
+
+
+def test_a_copy_that_no_sweep_ever_saw_leaves_its_readers_a_grace(world: Harness) -> None:
+    copy(world)
+    rolled_back(world)
+    world.clock.advance(timedelta(hours=1))
+    world.engine.revoke(ACCOUNT)
+    assert is_alive(world)
+    sweep(world, days=1)
+    assert not is_alive(world)
+
+
+def test_a_copy_that_no_sweep_ever_saw_keeps_nothing_alive_with_another_secret(world: Harness) -> None:
+    copy(world, WRONG)
+    rolled_back(world)
+    world.engine.revoke(ACCOUNT)
+    assert not is_alive(world)
+
+
+def test_a_copy_that_no_sweep_ever_saw_keeps_nothing_alive_past_max_age(world: Harness) -> None:
+    world.clock.advance(timedelta(days=5))
+    copy(world)
+    rolled_back(world)
+    world.clock.advance(timedelta(hours=2))
+    world.engine.revoke(ACCOUNT)
+    assert is_alive(world)
+    age = world.clock.now() - old(world).created_at
+    sweep(world, days=(timedelta(days=14, minutes=1) - age) / timedelta(days=1))
+    assert not is_alive(world)
+
+
+def test_what_people_deleted_at_another_path_is_no_copy(world: Harness) -> None:
+    world.vault.kv.delete_latest(world.location("hedge"))
+    world.engine.revoke(ACCOUNT)
+    assert not is_alive(world)
+
+
+def test_the_versions_of_a_path_that_workers_alone_wrote_are_not_read(world: Harness) -> None:
+    world.engine.rotate("hedge", requested=True)
+    world.use_served("hedge")
+    world.vault.calls.clear()
+    world.engine.revoke(ACCOUNT)
+    asked = {one.method for one in world.vault.calls if one.location == world.location("hedge")}
+    assert (is_alive(world), asked & {"find", "departure"}) == (False, set())
