@@ -287,6 +287,15 @@ def test_a_copy_that_is_gone_leaves_its_readers_a_grace(world: Harness) -> None:
     assert old(world).token_id not in world.live()
 
 
+def test_a_copy_that_was_seen_leaves_its_readers_a_grace_although_its_versions_are_gone(world: Harness) -> None:
+    copy(world)
+    world.engine.revoke(ACCOUNT)
+    world.vault.kv.forget(world.location("hedge"))
+    world.clock.advance(timedelta(minutes=1))
+    world.engine.revoke(ACCOUNT)
+    assert is_alive(world)
+
+
 def test_a_copy_that_nobody_swept_for_days_leaves_its_readers_a_grace_too(world: Harness) -> None:
     copy(world)
     world.engine.revoke(ACCOUNT)
