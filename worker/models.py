@@ -159,6 +159,14 @@ class WriteReceipt:
 
 
 @dataclass(frozen=True, slots=True)
+class ServedVersion:
+    """What one version of a consumers' path serves."""
+
+    version: int
+    document: ServedDocument
+
+
+@dataclass(frozen=True, slots=True)
 class Departure:
     """When a consumers' path last held a token, by Vault's own `created_time` of its versions.
 

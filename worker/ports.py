@@ -21,6 +21,7 @@ from worker.models import (
     Profile,
     RevokeResult,
     ServedDocument,
+    ServedVersion,
     TokenList,
     WriteReceipt,
 )
@@ -144,8 +145,12 @@ class ConsumersStore(Protocol):
         """
         ...
 
-    def find(self, location: PathLocation, token_id: str) -> ServedDocument | None:
-        """Return the newest version there that serves that token, or None. Raises TransientError, PermanentError."""
+    def find(self, location: PathLocation, token_id: str, *, prefer: int | None) -> ServedVersion | None:
+        """Return a version there that serves that token, or None. Raises TransientError or PermanentError.
+
+        Version `prefer`, the one that a worker promoted, comes first: people may have written the token's id beside
+        any secret later. Without it, it is the newest.
+        """
         ...
 
     def departure(self, location: PathLocation, token_id: str) -> Departure | None:

@@ -129,10 +129,14 @@ class Gatherer:
     def _compared(self, candidate: Candidate) -> Copy:
         token_id, owner, reader = candidate
         copy = Copy(token_id, owner.credential.name, reader.credential.name, works=None)
+        if reader.path is None or reader.path.document is None:
+            return copy
+        record = owner.ledger.record_of(token_id) if owner.ledger else None
+        promoted = record.promoted_version if record else None
         try:
-            ours = self._consumers.find(owner.location, token_id)
+            ours = self._consumers.find(owner.location, token_id, prefer=promoted)
         except RotatorError:
             return copy
-        if ours is None or reader.path is None or reader.path.document is None:
-            return replace(copy, lost=ours is None)
-        return replace(copy, works=ours.secret == reader.path.document.secret)
+        if ours is not None and ours.version == promoted:
+            return replace(copy, works=ours.document.secret == reader.path.document.secret)
+        return replace(copy, lost=True)

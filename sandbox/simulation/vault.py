@@ -10,7 +10,15 @@ from sandbox.simulation.intervals import Intervals
 from worker.account_ledger import AccountLedger, VersionedLedger
 from worker.errors import AmbiguousWriteError, CasConflictError, VaultUnavailableError
 from worker.journal import Journal, VersionedJournal
-from worker.models import ConsumersPath, Departure, PathContent, PathLocation, ServedDocument, WriteReceipt
+from worker.models import (
+    ConsumersPath,
+    Departure,
+    PathContent,
+    PathLocation,
+    ServedDocument,
+    ServedVersion,
+    WriteReceipt,
+)
 
 _EMPTY = ConsumersPath(0, None, PathContent.EMPTY)
 
@@ -96,13 +104,19 @@ class SimulatedConsumers:
         self._write(location, before.document, content, cas)
         return self.peek(location)
 
-    def find(self, location: PathLocation, token_id: str) -> ServedDocument | None:
-        """Return the newest version that serves that token."""
+    def find(self, location: PathLocation, token_id: str, *, prefer: int | None) -> ServedVersion | None:
+        """Return the version `prefer` if it serves that token, or the newest that does."""
         self._vault.arrive()
-        return self.peek_token(location, token_id)
+        latest = self.peek(location)
+        versions = dict(self.older.get(location, {}))
+        if latest.document is not None:
+            versions[latest.version] = latest.document
+        found = (number for number in sorted(versions, reverse=True) if versions[number].token_id == token_id)
+        number = min(found, key=lambda one: one != prefer, default=None)
+        return None if number is None else ServedVersion(number, versions[number])
 
     def peek_token(self, location: PathLocation, token_id: str) -> ServedDocument | None:
-        """Return what `find` does, whether or not Vault answers."""
+        """Return what serves that token, whether or not Vault answers."""
         latest = self.peek(location).document
         if latest is not None and latest.token_id == token_id:
             return latest

@@ -483,6 +483,50 @@ def written_at(vault: Subject, location: PathLocation, version: int) -> datetime
     return found.created_time
 
 
+def found(
+    vault: Subject, location: PathLocation, token_id: str, *, prefer: int | None = None
+) -> tuple[int, str] | None:
+    """Return which version is found, and its secret."""
+    version = vault.consumers.find(location, token_id, prefer=prefer)
+    return None if version is None else (version.version, version.document.secret.get_secret_value())
+
+
+def test_a_token_is_found_in_the_newest_version_that_serves_it(vault: Subject, location: PathLocation) -> None:
+    for number, token_id in enumerate(("old", "old", "new")):
+        vault.consumers.write(location, document(token_id), cas=number)
+
+    assert found(vault, location, "old") == (2, SECRET)
+    assert found(vault, location, "new") == (3, SECRET)
+    assert found(vault, location, "never there") is None
+
+
+def test_a_token_is_found_in_the_preferred_version_although_a_person_wrote_its_id_later(
+    vault: Subject, location: PathLocation
+) -> None:
+    vault.consumers.write(location, document("old"), cas=0)
+    vault.put(location, {"token_id": "old", "secret": "bm90IGl0cw=="})
+    vault.consumers.write(location, document("new"), cas=2)
+
+    assert found(vault, location, "old", prefer=1) == (1, SECRET)
+    assert found(vault, location, "old") == (2, "bm90IGl0cw==")
+
+
+def test_a_preferred_version_that_serves_another_token_or_is_gone_is_passed_over(
+    vault: Subject, location: PathLocation
+) -> None:
+    for number, token_id in enumerate(("old", "old", "new")):
+        vault.consumers.write(location, document(token_id), cas=number)
+    vault.destroy(location, 1)
+
+    assert found(vault, location, "old", prefer=1) == (2, SECRET)
+    assert found(vault, location, "old", prefer=3) == (2, SECRET)
+    assert found(vault, location, "old", prefer=9) == (2, SECRET)
+
+
+def test_nothing_is_found_at_a_path_that_was_never_written(vault: Subject, location: PathLocation) -> None:
+    assert found(vault, location, "old", prefer=1) is None
+
+
 def test_a_token_that_is_served_has_not_left(vault: Subject, location: PathLocation) -> None:
     vault.consumers.write(location, document("token-1"), cas=0)
     vault.consumers.write(location, document("token-1"), cas=1)

@@ -13,7 +13,7 @@ from config.schema import FieldNames, VaultLayout
 from worker.account_ledger import AccountLedger, VersionedLedger
 from worker.errors import AmbiguousWriteError, CasConflictError
 from worker.journal import Journal, VersionedJournal
-from worker.models import ConsumersPath, Departure, PathLocation, ServedDocument, WriteReceipt
+from worker.models import ConsumersPath, Departure, PathLocation, ServedDocument, ServedVersion, WriteReceipt
 from worker.ports import Clock
 from worker.vault.account_ledgers import VaultAccountLedgers
 from worker.vault.consumers import VaultConsumers
@@ -252,9 +252,9 @@ class _Consumers:
         with self._vault.call("consumers", "rewrite", location):
             return self._store.rewrite(location, cas=cas)
 
-    def find(self, location: PathLocation, token_id: str) -> ServedDocument | None:
+    def find(self, location: PathLocation, token_id: str, *, prefer: int | None) -> ServedVersion | None:
         with self._vault.call("consumers", "find", location):
-            return self._store.find(location, token_id)
+            return self._store.find(location, token_id, prefer=prefer)
 
     def departure(self, location: PathLocation, token_id: str) -> Departure | None:
         with self._vault.call("consumers", "departure", location):

@@ -87,11 +87,13 @@ def why_held_elsewhere(
     Raises RotatorError when the versions could not be read.
     """
     token_id, policy = step.token_id or "", owner.credential.policy
-    copy = world.consumers.find(reader.location, token_id)
+    copy = world.consumers.find(reader.location, token_id, prefer=None)
     if copy is None:
         return None
-    own = world.consumers.find(owner.location, token_id)
-    if own is not None and own.secret != copy.secret:
+    record = owner.ledger.record_of(token_id) if owner.ledger else None
+    promoted = record.promoted_version if record else None
+    own = world.consumers.find(owner.location, token_id, prefer=promoted)
+    if own is not None and own.version == promoted and own.document.secret != copy.document.secret:
         return None  # an id alone keeps no token alive
     departure = world.consumers.departure(reader.location, token_id)
     sentence = why_held(first_seen(departure, None, now, policy.max_clock_skew), step.label or "", policy, now)

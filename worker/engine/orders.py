@@ -225,15 +225,16 @@ class Orders:
 
     def _stage_predecessor(self, world: World, facts: CredentialFacts, step: Step) -> VersionedJournal | None:
         record = facts.ledger.record_of(step.token_id or "") if facts.ledger else None
-        document = world.consumers.find(facts.location, step.token_id or "")
-        if document is None or record is None or facts.journal is None:
+        prefer = record.promoted_version if record else None
+        found = world.consumers.find(facts.location, step.token_id or "", prefer=prefer)
+        if found is None or record is None or facts.journal is None:
             sentence = f"No version of {facts.location} holds the secret of {step.label} any more; it cannot be served."
             world.recorder.stopped(step, Reason.NO_PREDECESSOR, sentence, Severity.WARNING)
             return None
         opened = open_rollback(
             facts.journal.journal,
             record,
-            document,
+            found.document,
             rotation_id=self._new_rotation_id(),
             now=world.clock.now(),
             expected_version=facts.path.version if facts.path else 0,

@@ -9,8 +9,8 @@ from worker.models import Severity
 from worker.policy.due import Due, is_overdue, judge_due
 from worker.policy.facts import CredentialFacts
 from worker.policy.guards import credential_held_back
-from worker.policy.safety import hands_off
-from worker.policy.steps import Action, Hold, Plan, Reason, Step
+from worker.policy.safety import AT_THE_PATH, hands_off
+from worker.policy.steps import ORDERED, Action, Hold, Plan, Reason, Step
 from worker.policy.wording import span
 
 LONGEST_WAIT_OF_REJECTED = timedelta(minutes=15)
@@ -42,7 +42,7 @@ def plan_rotation(facts: CredentialFacts, now: datetime, *, requested_at: dateti
     """
     hold = hands_off(facts)
     if hold is not None:
-        return Plan(holds=(hold,))
+        return _plan_beside_a_changed_path(facts, hold, now)
     held = credential_held_back(facts, now)
     if facts.intent is not None:
         return _plan_open_intent(facts, facts.intent, now, held)
@@ -51,6 +51,16 @@ def plan_rotation(facts: CredentialFacts, now: datetime, *, requested_at: dateti
     if facts.ledger is not None and facts.ledger.emergency_at is not None:
         return _plan_emergency(facts, facts.ledger.emergency_at, now)
     return _plan_due(facts, now, requested_at, held)
+
+
+def _plan_beside_a_changed_path(facts: CredentialFacts, hold: Hold, now: datetime) -> Plan:
+    """Give up an open intent that cannot go on, when tokens that a person ordered to end wait for it."""
+    if facts.intent is None or facts.ledger is None or hold.reason not in AT_THE_PATH:
+        return Plan(holds=(hold,))
+    waits = any(one.state is RecordState.REVOKING and one.revoking_reason in ORDERED for one in facts.ledger.ledger)
+    steps = _plan_open_intent(facts, facts.intent, now, None).steps
+    hopeless = any(one.action is Action.ABANDON for one in steps)
+    return Plan(steps if waits and hopeless else (), (hold,))
 
 
 def _retired(facts: CredentialFacts, at: datetime) -> str:
@@ -114,7 +124,7 @@ def _plan_open_intent(facts: CredentialFacts, intent: Intent, now: datetime, hel
         return _steps(facts, (Action.VERIFY, Action.PROMOTE, Action.CLOSE), Reason.ROLL_FORWARD, sentence, intent)
     sentence = (
         f"{attempt} can no longer be promoted: the consumers' path is at version {path_version}, past version "
-        f"{intent.expected_version} on which it was decided, and still serves the predecessor."
+        f"{intent.expected_version} on which it was decided, and does not serve its token."
     )
     return _steps(facts, (Action.ABANDON,), Reason.FENCED, sentence, intent)
 

@@ -5,7 +5,15 @@ from collections.abc import Mapping
 
 from config.schema import FieldNames
 from worker.errors import CasConflictError
-from worker.models import ConsumersPath, Departure, PathContent, PathLocation, ServedDocument, WriteReceipt
+from worker.models import (
+    ConsumersPath,
+    Departure,
+    PathContent,
+    PathLocation,
+    ServedDocument,
+    ServedVersion,
+    WriteReceipt,
+)
 from worker.vault.documents import (
     WRITE_ID,
     check_field_names,
@@ -66,16 +74,17 @@ class VaultConsumers:
         content, document = parse_served(data, self._fields_at(location))
         return ConsumersPath(receipt.version, receipt.created_time, content, document)
 
-    def find(self, location: PathLocation, token_id: str) -> ServedDocument | None:
-        """Return the newest version there that serves that token; see `worker.ports.ConsumersStore.find`."""
-        latest = self.read(location)
-        if latest.document is not None and latest.document.token_id == token_id:
-            return latest.document
-        for number in reversed(self._kv.older_versions(location)):
-            version = self._kv.read(location, version=number)
+    def find(self, location: PathLocation, token_id: str, *, prefer: int | None) -> ServedVersion | None:
+        """Return a version there that serves that token; see `worker.ports.ConsumersStore.find`."""
+        latest = self._kv.read(location)
+        if latest is None:
+            return None
+        numbers = (latest.version, *reversed(self._kv.older_versions(location)))
+        for number in sorted(numbers, key=lambda one: one != prefer):
+            version = latest if number == latest.version else self._kv.read(location, version=number)
             document = parse_served(version.data, self._fields_at(location))[1] if version else None
             if document is not None and document.token_id == token_id:
-                return document
+                return ServedVersion(number, document)
         return None
 
     def departure(self, location: PathLocation, token_id: str) -> Departure | None:

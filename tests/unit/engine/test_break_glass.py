@@ -95,6 +95,28 @@ def test_a_reclaim_ends_no_emergency_whose_derive_was_asked_for_and_not_answered
     assert not old & world.live()
 
 
+@pytest.mark.parametrize("change", AFTERWARDS)
+@pytest.mark.parametrize("failing", ["list_as", "derive"])
+def test_what_was_ordered_ends_although_a_rotation_was_cut_off_and_the_path_changed_since(
+    change: Callable[[Harness], None], failing: str
+) -> None:
+    world = rotated_twice()
+    ordered = world.live()
+    world.exchange.fail_next("revoke", ExchangeUnavailableError("503"), count=3)
+    world.engine.ordered_by(ORDER).emergency("mm")
+    lost = AmbiguousDeriveError("no answer came") if failing == "derive" else ExchangeUnavailableError("503")
+    world.exchange.fail_next(failing, lost)
+    world.engine.rotate("mm", requested=True)
+    assert world.journal().intent is not None
+    assert ordered <= world.live()
+    change(world)
+    for _ in range(3):
+        world.clock.advance(timedelta(minutes=5))
+        world.engine.rotate("mm")
+        world.engine.revoke(ACCOUNT)
+    assert not ordered & world.live()
+
+
 def test_an_emergency_of_a_restored_journal_is_finished_once_more() -> None:
     world = with_an_emergency()
     old, journal = world.live(), world.journal()

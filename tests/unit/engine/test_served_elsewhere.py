@@ -132,6 +132,41 @@ def test_a_signed_call_tells_that_a_copy_does_not_work(world: Harness) -> None:
     assert not is_alive(world)
 
 
+def spoil_own_path(world: Harness) -> None:
+    """Put the first token with a wrong secret at mm's own path, a moment ago, and put that right again."""
+    where = world.location("mm")
+    served = world.vault.kv.read(where)
+    assert served is not None
+    assert served.data is not None
+    world.vault.put_foreign(where, {"token_id": old(world).token_id, "secret": WRONG.get_secret_value()})
+    world.vault.put_foreign(where, dict(served.data))
+    world.clock.advance(timedelta(hours=25))
+    world.use_served("mm")
+    world.clock.advance(timedelta(minutes=1))
+
+
+def test_a_wrong_secret_at_the_owners_path_does_not_make_a_working_copy_look_forged(world: Harness) -> None:
+    spoil_own_path(world)
+    copy(world)
+    world.engine.revoke(ACCOUNT)
+    assert is_alive(world)
+
+
+def test_a_wrong_secret_at_the_owners_path_does_not_make_a_forged_copy_look_right(world: Harness) -> None:
+    spoil_own_path(world)
+    copy(world, WRONG)
+    world.engine.revoke(ACCOUNT)
+    assert not is_alive(world)
+
+
+def test_a_wrong_secret_is_compared_with_nothing_once_the_version_we_wrote_is_gone(world: Harness) -> None:
+    spoil_own_path(world)
+    world.vault.kv.destroy(world.location("mm"), (1,))
+    copy(world)
+    world.engine.revoke(ACCOUNT)
+    assert is_alive(world)
+
+
 def test_a_secret_that_nothing_can_be_signed_with_keeps_no_token_alive(world: Harness) -> None:
     forget_our_versions(world)
     copy(world, SecretStr("no base 64"))
