@@ -113,6 +113,14 @@ _ENDS = (
 
 _CLOCKS = (
     of(
+        "d-due-by-a-clock-that-was-compared",
+        "what is due is judged again by the reading of the clock that was compared with the others",
+        _MINTING,
+        "        if not again.steps:\n",
+        "        if again is None:\n",
+        by_pytest("tests/unit/engine/test_clocks.py"),
+    ),
+    of(
         "d-clock-guard-of-a-mint",
         "nothing is derived while the clocks differ",
         _MINTING,
@@ -186,6 +194,14 @@ _PEOPLE = (
         by_pytest("tests/unit/engine/test_break_glass.py"),
     ),
     of(
+        "g-intent-that-an-order-waits-for",
+        "an intent that cannot go on is given up when what was ordered to end waits for it",
+        "worker/policy/rotation.py",
+        "    return Plan(steps if waits and hopeless else (), (hold,))\n",
+        "    return Plan(steps if steps is None else (), (hold,))\n",
+        by_pytest("tests/unit/engine/test_break_glass.py"),
+    ),
+    of(
         "g-emergency-behind",
         "an emergency goes on above the larger sequence when the journal is behind",
         "worker/policy/orders.py",
@@ -237,8 +253,16 @@ _PEOPLE = (
         "i-secret-of-a-copy",
         "an id at another path keeps a token alive only beside its secret",
         "worker/snapshot.py",
-        "works=ours.secret == reader.path.document.secret",
+        "works=ours.document.secret == reader.path.document.secret",
         "works=True",
+        by_pytest("tests/unit/engine/test_served_elsewhere.py"),
+    ),
+    of(
+        "i-secret-that-we-promoted",
+        "a copy's secret is compared with the version that a worker promoted, not with what people wrote",
+        "worker/snapshot.py",
+        "        if ours is not None and ours.version == promoted:\n",
+        "        if ours is not None:\n",
         by_pytest("tests/unit/engine/test_served_elsewhere.py"),
     ),
     of(
@@ -276,6 +300,14 @@ _PEOPLE = (
         "    return hold\n",
         model("lists", 25),
         by_pytest("tests/unit/engine/test_minting.py"),
+    ),
+    of(
+        "k-part-of-what-should-be-there",
+        "a list is judged by the tokens that we did not revoke",
+        "worker/account_ledger.py",
+        "(ledger.baseline.token_ids if ledger.baseline else ids) if one not in ended]",
+        "(ledger.baseline.token_ids if ledger.baseline else ids)]",
+        by_pytest("tests/unit/test_account_ledger.py"),
     ),
 )
 

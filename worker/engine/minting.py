@@ -9,8 +9,11 @@ from worker.policy.clocks import clocks_hold
 from worker.policy.facts import CredentialFacts
 from worker.policy.guards import credential_held_back
 from worker.policy.observation import lacks_known, observed
+from worker.policy.rotation import plan_rotation
 from worker.policy.safety import hands_off
 from worker.policy.steps import Hold, Reason
+
+_BY_DATE = frozenset({Reason.PERIOD_REACHED, Reason.OVERDUE})
 
 
 def why_not_mint(world: World, facts: CredentialFacts, reason: Reason) -> Hold | None:
@@ -39,6 +42,11 @@ def why_not_mint(world: World, facts: CredentialFacts, reason: Reason) -> Hold |
     if hold is not None:
         # The sweeps of the account tell it, once for all of its credentials; who asked is answered here.
         return hold if reason is Reason.REQUESTED else replace(hold, severity=Severity.INFO)
+    if reason in _BY_DATE:
+        # It was decided by a reading of the clock that was compared with no other one.
+        again = plan_rotation(facts, world.clock.now())
+        if not again.steps:
+            return next(iter(again.holds), None)
     if rejected or not lacks_known(facts, tokens):
         return None
     return _why_shrunk(world, facts)

@@ -122,6 +122,28 @@ def test_a_clock_that_is_set_ahead_within_a_sweep_ends_no_grace(due: Harness) ->
     assert old in due.live()
 
 
+@pytest.mark.parametrize("ahead", [8 * DAY, 20 * DAY])
+def test_a_clock_that_was_ahead_when_a_rotation_was_decided_and_is_set_right_mints_nothing(
+    due: Harness, ahead: timedelta
+) -> None:
+    due.engine.rotate("mm")
+    due.outcomes.seen.clear()
+    due.clock.step(ahead)
+    set_vault(due, -ahead)
+    due.exchange.skew = -ahead
+
+    def the_machine_is_set_right(moment: str) -> None:
+        if moment == "before list_tokens":
+            due.hooked.hook = lambda _moment: None
+            due.clock.step(-ahead)
+            set_vault(due, timedelta(0))
+            due.exchange.skew = timedelta(0)
+
+    due.hooked.hook = the_machine_is_set_right
+    due.engine.rotate("mm")
+    assert (due.outcomes.reasons(), len(due.exchange.issued)) == ([Reason.NOT_DUE], 2)
+
+
 def test_clocks_that_differ_are_told_once_for_the_account_and_not_for_each_credential_that_is_due(due: Harness) -> None:
     set_vault(due, -8 * DAY)
     due.engine.rotate("mm")
