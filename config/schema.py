@@ -142,12 +142,22 @@ class VaultLayout(_Frozen):
     max_versions: int = Field(default=20, ge=4, le=1000, strict=True)
 
 
+_LATE_SWEEPS = 10
+_LATE_AT_LEAST = timedelta(minutes=15)
+
+
 class Schedule(_Frozen):
     """How often beat wakes the worker up."""
 
     rotate_every: Duration = timedelta(minutes=1)
     revoke_every: Duration = timedelta(minutes=1)
     flag_every: Duration = timedelta(minutes=5)
+    late_after: Duration | None = None
+
+    @property
+    def longest_wait(self) -> timedelta:
+        """How long a rotation that could begin may wait before a person is told."""
+        return self.late_after or max(_LATE_SWEEPS * self.rotate_every, _LATE_AT_LEAST)
 
 
 class Infrastructure(_Frozen):

@@ -287,7 +287,7 @@ def trust(ledger: AccountLedger) -> AccountLedger:
 def pause(ledger: AccountLedger, ordered: Pause, now: datetime) -> AccountLedger:
     """Return the ledger with that pause in place of the one of the same credential (or of the account)."""
     others = (one for one in _in_force(ledger.pauses, now) if one.credential != ordered.credential)
-    return changed(ledger, pauses=(*others, ordered), freezes=_in_force(ledger.freezes, now))
+    return changed(ledger, pauses=(*others, ordered), freezes=_remembered(ledger.freezes, now))
 
 
 def lift_pauses(ledger: AccountLedger, credential: str | None, now: datetime) -> AccountLedger:
@@ -295,7 +295,7 @@ def lift_pauses(ledger: AccountLedger, credential: str | None, now: datetime) ->
     kept = tuple(
         one for one in _in_force(ledger.pauses, now) if credential is not None and one.credential != credential
     )
-    return changed(ledger, pauses=kept, freezes=_in_force(ledger.freezes, now))
+    return changed(ledger, pauses=kept, freezes=_remembered(ledger.freezes, now))
 
 
 def freeze(ledger: AccountLedger, ordered: OrderedFreeze, now: datetime) -> AccountLedger:
@@ -307,16 +307,19 @@ def freeze(ledger: AccountLedger, ordered: OrderedFreeze, now: datetime) -> Acco
 
 
 def unfreeze(ledger: AccountLedger, now: datetime) -> AccountLedger:
-    """Return the ledger without freezes that people ordered; those of the settings are not in it."""
-    return changed(ledger, pauses=_in_force(ledger.pauses, now), freezes=())
+    """Return the ledger with every freeze that people ordered ended; those of the settings are not in it."""
+    ended = (_copy(one, until=min(one.until, now)) for one in ledger.freezes if one.since < now)
+    return changed(ledger, pauses=_in_force(ledger.pauses, now), freezes=_remembered(ended, now))
 
 
-L = TypeVar("L", bound=Pause | OrderedFreeze)
-
-
-def _in_force(ordered: tuple[L, ...], now: datetime) -> tuple[L, ...]:
+def _in_force(pauses: Iterable[Pause], now: datetime) -> tuple[Pause, ...]:
     # Only a person's next order drops what has expired: a sweep on a clock that is off must not forget an order.
-    return tuple(one for one in ordered if one.until is None or now < one.until)
+    return tuple(one for one in pauses if one.until is None or now < one.until)
+
+
+def _remembered(freezes: Iterable[OrderedFreeze], now: datetime) -> tuple[OrderedFreeze, ...]:
+    # What fell due in a freeze is spread after its end, for no longer than it lasted.
+    return tuple(one for one in freezes if now < one.until + (one.until - one.since))
 
 
 def set_dangling(ledger: AccountLedger, proofs: Iterable[Dangling], candidates: Collection[str]) -> AccountLedger:

@@ -18,11 +18,14 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from config.celery import QUEUE
 from worker.app import RotatorApp
+from worker.backlog import Backlog, News
 from worker.clock import SystemClock
 from worker.heartbeat import pulse_from_environment
 from worker.models import Severity
 from worker.policy.steps import Outcome, Reason, Result
+from worker.policy.wording import span
 from worker.reporting import Reporter
 from worker.timetable import due_at, hint
 
@@ -65,6 +68,11 @@ end
 return sent
 """
 
+# Another thing in the queue's place is the workers' to remove; they see it at once, if there are any.
+_WAITING = (
+    "return redis.call('type', KEYS[1]).ok == 'list' and redis.call('llen', KEYS[1]) or redis.call('exists', KEYS[1])"
+)
+
 _log = structlog.get_logger(__name__)
 
 
@@ -81,8 +89,11 @@ class SteadyScheduler(Scheduler):
         self._told: dict[str, float] = {}
         self._reporter = Reporter(events=None, clock=self._clock)
         super().__init__(*args, **kwargs)
+        settings = cast("RotatorApp", self.app).settings
+        self._longest_wait = settings.schedule.longest_wait
+        self._backlog = Backlog(self._longest_wait.total_seconds())
         self._redis = redis.Redis.from_url(
-            cast("RotatorApp", self.app).settings.infrastructure.redis_url.get_secret_value(),
+            settings.infrastructure.redis_url.get_secret_value(),
             socket_timeout=5,
             socket_connect_timeout=3,
             socket_keepalive=True,
@@ -97,7 +108,7 @@ class SteadyScheduler(Scheduler):
         """Send what is due; return the seconds until the next look. Never raises."""
         del args, kwargs
         try:
-            pause = self._send_due() if self._leads() else LOOK_SECONDS
+            pause = self._lead() if self._leads() else LOOK_SECONDS
         except (RedisError, OperationalError, OSError) as error:
             self._tell_away(error)
             pause = RETRY_SECONDS
@@ -120,6 +131,11 @@ class SteadyScheduler(Scheduler):
         super().close()
         self._redis.close()
         self._pulse.end()
+
+    def _lead(self) -> float:
+        # Before anything is sent: that lies there for a moment, however well it is taken.
+        self._tell_of_backlog()
+        return self._send_due()
 
     def _leads(self) -> bool:
         answer = self._redis.eval(_LEAD, 1, LEAD_KEY, self._name, str(int(LEAD_SECONDS * 1000)))
@@ -160,6 +176,19 @@ class SteadyScheduler(Scheduler):
     def _entries(self) -> Mapping[str, Mapping[str, Any]]:
         return cast("Mapping[str, Mapping[str, Any]]", self.app.conf.beat_schedule)
 
+    def _tell_of_backlog(self) -> None:
+        waiting = cast("int", self._redis.eval(_WAITING, 1, QUEUE))
+        match self._backlog.look(waiting, self._clock.monotonic()):
+            case News.UNTAKEN:
+                sentence = (
+                    f"Nobody has taken the wake-ups in Redis for {span(self._longest_wait)}: it seems that no worker "
+                    f"runs, or none can keep up. Nothing is rotated, revoked or flagged then; services keep their "
+                    f"tokens. Look whether a worker runs, what its log says, and whether it uses this Redis."
+                )
+                self._tell(Result.FAILED, sentence, Severity.ERROR, Reason.LATE)
+            case News.TAKEN_AGAIN:
+                self._tell(Result.DONE, "The wake-ups in Redis are taken again.", Severity.INFO, Reason.LATE)
+
     def _tell_away(self, error: Exception) -> None:
         if self._away_since is None:
             self._away_since = time.monotonic()
@@ -176,7 +205,9 @@ class SteadyScheduler(Scheduler):
             away, self._away_since = time.monotonic() - self._away_since, None
             self._tell(Result.DONE, f"Redis is back after {away:.0f} s; wake-ups are sent again.", Severity.INFO)
 
-    def _tell(self, result: Result, sentence: str, severity: Severity) -> None:
+    def _tell(
+        self, result: Result, sentence: str, severity: Severity, reason: Reason = Reason.REDIS_UNAVAILABLE
+    ) -> None:
         self._reporter.record(
             Outcome(
                 at=self._clock.now(),
@@ -184,7 +215,7 @@ class SteadyScheduler(Scheduler):
                 credential="",
                 action=None,
                 result=result,
-                reason=Reason.REDIS_UNAVAILABLE,
+                reason=reason,
                 sentence=sentence,
                 severity=severity,
             )

@@ -12,6 +12,7 @@ from worker.policy.due import is_overdue, judge_due
 from worker.policy.facts import AccountFacts, AccountState, CredentialFacts
 from worker.policy.guards import freezes_of, pause_of
 from worker.policy.steps import Hold, Plan, Reason
+from worker.policy.thaw import turn_of
 from worker.policy.usage import used_by_others
 from worker.views import (
     AccountView,
@@ -82,7 +83,7 @@ def _credential(
         age=now - promoted_at if promoted_at else None,
         overdue=current is not None and is_overdue(current, settings.policy, now),
         promoted_at=promoted_at,
-        due_at=judge_due(settings.name, settings.policy, promoted_at, now).next_at if promoted_at else None,
+        due_at=_due_at(facts, promoted_at, now) if promoted_at else None,
         current_token_id=current.token_id if current else None,
         tokens=(*_served_unknown(facts, tokens), *(_tokens(facts, journal, tokens) if journal else ())),
         intent=_intent(facts),
@@ -95,6 +96,11 @@ def _credential(
         unreadable=facts.unreadable,
         holds=_holds(holds, settings.account, settings.name),
     )
+
+
+def _due_at(facts: CredentialFacts, promoted_at: datetime, now: datetime) -> datetime:
+    next_at = judge_due(facts.credential.name, facts.credential.policy, promoted_at, now).next_at
+    return turn_of(facts, next_at, now)
 
 
 def _flags(state: AccountState | None, names: Container[str]) -> tuple[FlagView, ...]:

@@ -93,6 +93,7 @@ class Gatherer:
             state=state,
             state_error=state_error,
             vault_time_error=vault_time_error,
+            late_after=self._settings.schedule.longest_wait,
         )
         return without_strange_list(facts)
 

@@ -29,6 +29,7 @@ CONFIG = """
 rotate_every = "1s"
 revoke_every = "1s"
 flag_every = "1s"
+late_after = "4s"
 
 [[accounts]]
 name = "main"
@@ -114,6 +115,18 @@ def test_two_beats_both_show_signs_of_life_and_the_second_takes_over(processes: 
     assert client.get(LOCK) == leader
     assert first.stop() == 0
     assert eventually(lambda: client.get(LOCK) not in {leader, None}), second.log.read_text()
+
+
+def test_beat_tells_that_nobody_takes_its_wake_ups_and_that_somebody_does_again(processes: Processes) -> None:
+    beat = processes.beat("beat")
+
+    def told() -> int:
+        return beat.log.read_text().count('"reason": "late"')
+
+    assert eventually(lambda: told() == 1), beat.log.read_text()
+    worker = processes.worker()
+    assert eventually(lambda: told() == 2), beat.log.read_text() + worker.log.read_text()
+    assert "The wake-ups in Redis are taken again." in beat.log.read_text()
 
 
 def test_one_wake_up_reaches_the_worker_and_its_failure_is_told_and_not_fatal(processes: Processes) -> None:

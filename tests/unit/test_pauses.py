@@ -52,8 +52,13 @@ def test_a_pause_leaves_those_of_others_that_are_in_force(ledger: AccountLedger,
 @given(LEDGERS, PAUSES)
 def test_what_has_expired_goes_with_the_next_order(ledger: AccountLedger, ordered: Pause) -> None:
     after = pause(ledger, ordered, NOON)
-    ends = [one.until for one in after.pauses if one != ordered] + [one.until for one in after.freezes]
-    assert [one for one in ends if one is not None and one <= NOON] == []
+    assert [one for one in after.pauses if one != ordered and one.until is not None and one.until <= NOON] == []
+
+
+@given(LEDGERS, PAUSES)
+def test_a_freeze_is_remembered_for_as_long_again_as_it_lasted(ledger: AccountLedger, ordered: Pause) -> None:
+    after = pause(ledger, ordered, NOON)
+    assert after.freezes == tuple(one for one in ledger.freezes if one.until + (one.until - one.since) > NOON)
 
 
 @given(LEDGERS)
@@ -70,9 +75,14 @@ def test_lifting_an_accounts_pauses_leaves_none(ledger: AccountLedger) -> None:
 
 
 @given(LEDGERS)
-def test_a_freeze_is_the_only_ordered_one_and_unfreezing_leaves_none(ledger: AccountLedger) -> None:
+def test_a_freeze_is_the_only_ordered_one_and_unfreezing_ends_it(ledger: AccountLedger) -> None:
     after = freeze(ledger, frozen(2), NOON)
-    assert (after.freezes, unfreeze(after, NOON).freezes) == ((frozen(2),), ())
+    assert (after.freezes, unfreeze(after, NOON).freezes) == ((frozen(2),), (frozen(0),))
+
+
+def test_a_freeze_that_had_not_begun_is_not_remembered_once_it_is_lifted() -> None:
+    ahead = OrderedFreeze(since=NOON + timedelta(hours=1), until=NOON + timedelta(hours=2), by="ann", reason="later")
+    assert unfreeze(AccountLedger(account="main", freezes=(ahead,)), NOON).freezes == ()
 
 
 @given(LEDGERS)

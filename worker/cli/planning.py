@@ -6,6 +6,7 @@ from datetime import datetime
 
 from worker.errors import UnknownNameError
 from worker.policy.facts import AccountFacts
+from worker.policy.late import late_hold
 from worker.policy.observation import observed
 from worker.policy.plan import plan_flags, plan_revocations, plan_rotation
 from worker.policy.steps import Hold, Plan, Step
@@ -61,6 +62,9 @@ def _plans(facts: Iterable[AccountFacts], now: datetime) -> Iterable[Plan]:
         yield from (plan_rotation(one, now) for one in account.credentials)
         yield plan_revocations(account, now)
         yield plan_flags(account, now)
+        # Whoever looks is told even when no worker has flagged it, because none runs.
+        late = (late_hold(one, account.late_after, now) for one in account.credentials)
+        yield Plan(holds=tuple(one for one in late if one is not None))
 
 
 def _only(plan: Plan, names: set[str], accounts: set[str]) -> Plan:

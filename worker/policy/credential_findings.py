@@ -9,6 +9,7 @@ from worker.models import Severity, TokenList
 from worker.policy.due import age_of, is_overdue, judge_due
 from worker.policy.facts import AccountState, CredentialFacts
 from worker.policy.guards import Interval, freezes_of, pause_of
+from worker.policy.late import late_hold, late_since
 from worker.policy.rotation import is_parked
 from worker.policy.steps import Reason
 from worker.policy.usage import stale_verdict
@@ -59,6 +60,14 @@ def of_use(facts: CredentialFacts, tokens: TokenList, now: datetime) -> Iterator
             evidence=evidence,
             label=current.label,
         )
+
+
+def of_lateness(facts: CredentialFacts, late_after: timedelta, now: datetime) -> Iterator[Verdict]:
+    """Yield that a rotation could have begun long ago and did not."""
+    hold, since = late_hold(facts, late_after, now), late_since(facts, now)
+    if hold is not None and since is not None:
+        evidence = {"rule": "late_after", "since": since.isoformat()}
+        yield Verdict(hold.reason, hold.credential, hold.sentence, hold.severity, evidence=evidence)
 
 
 def of_rotation(facts: CredentialFacts, state: AccountState, now: datetime) -> Iterator[Verdict]:

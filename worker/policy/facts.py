@@ -112,6 +112,7 @@ class AccountFacts:
         vault_read_at: see `vault_time`.
         credentials: the facts of each credential of the account, read after the list.
         copies: tokens of one credential that the path of another one names.
+        late_after: how long a rotation that could begin may wait before a person is told.
     """
 
     settings: Account
@@ -126,6 +127,7 @@ class AccountFacts:
     other_profile: str | None = None
     copies: tuple[Copy, ...] = ()
     vault_time_error: str | None = None
+    late_after: timedelta = timedelta(minutes=15)
 
     def unrecorded(self, tokens: TokenList) -> tuple[ListedToken, ...]:
         """Return the listed tokens that are in no credential's ledger and in no open intent."""

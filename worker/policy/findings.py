@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from config.schema import MAX_LABEL_LENGTH
 from worker.models import ListedToken, Severity, TokenList
-from worker.policy.credential_findings import of_revocation, of_rotation, of_superseded, of_use
+from worker.policy.credential_findings import of_lateness, of_revocation, of_rotation, of_superseded, of_use
 from worker.policy.facts import AccountFacts, AccountState, CredentialFacts
 from worker.policy.safety import hands_off
 from worker.policy.steps import Reason
@@ -48,6 +48,7 @@ def verdicts(facts: AccountFacts, state: AccountState, now: datetime) -> Iterato
                     hold.reason, hold.credential, hold.sentence, hold.severity, evidence={**evidence, "served": served}
                 )
             continue
+        yield from of_lateness(one, facts.late_after, now)
         yield from of_rotation(one, state, now)
         yield from of_revocation(one, now)
         if tokens is not None:

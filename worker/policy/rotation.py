@@ -11,6 +11,7 @@ from worker.policy.facts import CredentialFacts
 from worker.policy.guards import credential_held_back
 from worker.policy.safety import AT_THE_PATH, hands_off
 from worker.policy.steps import ORDERED, Action, Hold, Plan, Reason, Step
+from worker.policy.thaw import turn_of
 from worker.policy.wording import span
 
 LONGEST_WAIT_OF_REJECTED = timedelta(minutes=15)
@@ -175,8 +176,16 @@ def _plan_due(facts: CredentialFacts, now: datetime, requested_at: datetime | No
         )
     else:
         verdict, age = judge_due(facts.credential.name, policy, promoted_at, now), now - promoted_at
+        turn = turn_of(facts, verdict.next_at, now)
         if is_overdue(current, policy, now):
             reason, sentence = Reason.OVERDUE, f"{_name(facts)} is older than max_age {span(policy.max_age)}."
+        elif verdict.due and now < turn:
+            return _held(
+                facts,
+                Reason.NOT_DUE,
+                f"{_name(facts)} fell due in a freeze that is over. What fell due in it is rotated one after the "
+                f"other; its turn is in {span(turn - now)}.",
+            )
         elif verdict.due:
             reason, sentence = (
                 Reason.PERIOD_REACHED,

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     NEVER_ISSUED = "never_issued"
     PERIOD_REACHED = "period_reached"
     OVERDUE = "overdue"
+    LATE = "late"
     REQUESTED = "requested"
     NOT_DUE = "not_due"
     BACKING_OFF = "backing_off"

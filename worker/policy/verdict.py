@@ -13,6 +13,7 @@ ANNOUNCED = frozenset(
         Reason.STILL_USED,
         Reason.DANGLING,
         Reason.OVERDUE,
+        Reason.LATE,
         Reason.PARKED,
         Reason.NOT_ADOPTED,
         Reason.DRIFTED,

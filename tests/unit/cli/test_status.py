@@ -16,6 +16,15 @@ def test_all_well_is_exit_code_0(cli: CliWorld) -> None:
     assert cli.run("status").exit_code == 0
 
 
+def test_a_dead_deployment_is_exit_code_1_long_before_max_age(cli: CliWorld) -> None:
+    for name in ("mm", "hedge"):
+        cli.harness.engine.rotate(name)
+        cli.harness.use_served(name)
+    cli.harness.clock.advance(timedelta(days=7, minutes=16))
+    shown = cli.run("status")
+    assert (shown.exit_code, "late" in shown.stdout) == (1, True)
+
+
 def test_its_json_is_the_report(cli: CliWorld) -> None:
     cli.harness.settle()
     found = cli.json("status")

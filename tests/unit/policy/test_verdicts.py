@@ -58,7 +58,7 @@ BEGINS = [
         one(
             record(1, CURRENT, promoted=ago(days=13)),
             tokens=(listed(1, used=ago(days=15)),),
-            policy=Policy(max_age=timedelta(90)),
+            policy=Policy(rotation_period=timedelta(30), max_age=timedelta(90)),
         ),
         Reason.STALE,
         Severity.WARNING,
@@ -190,7 +190,7 @@ def test_that_a_superseded_token_is_still_used_ends_when_it_alone_left_the_list(
 
 
 def test_staleness_escalates_after_stale_for() -> None:
-    policy = Policy(max_age=timedelta(days=90))
+    policy = Policy(rotation_period=timedelta(days=30), max_age=timedelta(days=90))
     dead = one(
         record(1, CURRENT, promoted=ago(days=22)),
         tokens=(listed(1, used=ago(days=22) + timedelta(hours=1)),),
