@@ -21,7 +21,7 @@ from rich.console import Console
 
 from config.logs import configure_logging
 from sandbox.chaos.cell import Verdict
-from sandbox.chaos.cells import Cell, build_matrix, check_names, quick_subset, select
+from sandbox.chaos.cells import Cell, build_matrix, check_names, quick_subset, select, spread_out
 from sandbox.chaos.naive import NaiveSubject
 from sandbox.chaos.report import as_text, failures, line
 from sandbox.chaos.run import Matrix
@@ -48,12 +48,22 @@ FULL_NAMES: Final = 2000
 @click.option("--seed", default=DEFAULT_SEED, help="Of the order of the cells, and of the choice of --quick.")
 @click.option("--cell", "wanted", multiple=True, help="Only this cell, or all that begin so; repeatable.")
 @click.option("--quick", is_flag=True, help="One cell for each remote call, a few for each order, in under 3 minutes.")
+@click.option("--most", type=click.IntRange(1), help="At most so many cells, evenly spread over those chosen.")
 @click.option(
     "--lanes", type=click.IntRange(1, 32), help=f"Cells at once.  [default: {FULL_LANES}, quick {QUICK_LANES}]"
 )
 @click.option("--subject", type=click.Choice([*SUBJECTS, "both"]), default="worker", help="Who is struck.")
 @click.option("--list", "only_list", is_flag=True, help="Record, list the cells, and run none.")
-def main(*, seed: int, wanted: tuple[str, ...], quick: bool, subject: str, lanes: int | None, only_list: bool) -> None:
+def main(
+    *,
+    seed: int,
+    wanted: tuple[str, ...],
+    quick: bool,
+    most: int | None,
+    subject: str,
+    lanes: int | None,
+    only_list: bool,
+) -> None:
     """Strike workers and commands at the remote calls of rotations, revocations and orders; judge what comes of it."""
     # Everything is on this machine; a proxy of the caller's is for elsewhere.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"
@@ -66,7 +76,7 @@ def main(*, seed: int, wanted: tuple[str, ...], quick: bool, subject: str, lanes
         with tempfile.TemporaryDirectory(prefix="rotator-chaos-") as folder:
             stack = open_stack(Path(folder) / "rotator.toml", names=names, seed=seed, interrupted=lambda: halt.asked)
             with stack:
-                run = Run(stack=stack, halt=halt, console=console, seed=seed)
+                run = Run(stack=stack, halt=halt, console=console, seed=seed, most=most)
                 lanes = lanes or (QUICK_LANES if quick else FULL_LANES)
                 subjects = SUBJECTS if subject == "both" else (subject,)
                 sys.exit(run.run(subjects, wanted, quick=quick, lanes=lanes, only_list=only_list))
@@ -85,13 +95,15 @@ class Run:
         halt: ends it.
         console: where it is shown.
         seed: of order and choice.
+        most: how many cells of each subject at most; None for all that are chosen.
     """
 
-    def __init__(self, *, stack: Stack, halt: Halt, console: Console, seed: int) -> None:
+    def __init__(self, *, stack: Stack, halt: Halt, console: Console, seed: int, most: int | None) -> None:
         self._stack = stack
         self._halt = halt
         self._console = console
         self._seed = seed
+        self._most = most
 
     def run(self, subjects: Sequence[str], wanted: Sequence[str], *, quick: bool, lanes: int, only_list: bool) -> int:
         """Record, run, judge and print; return the exit code."""
@@ -126,10 +138,13 @@ class Run:
         recorded = [(subject, matrix.record(subject)) for subject in subjects]
         whole = [(one, quick_subset(calls, self._seed) if quick else build_matrix(calls)) for one, calls in recorded]
         check_names((cell for _, cells in whole for cell in cells), wanted)
-        chosen = [(subject, select(cells, wanted)) for subject, cells in whole]
+        chosen = [(subject, self._at_most(select(cells, wanted))) for subject, cells in whole]
         for (subject, calls), (_, cells) in zip(recorded, chosen, strict=True):
             self._print(f"{subject.name}: {len(calls)} remote calls, {len(cells)} cells, seed {self._seed}")
         return [(subject, tuple(chance.sample(cells, len(cells)))) for subject, cells in chosen]
+
+    def _at_most(self, cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
+        return cells if self._most is None else spread_out(cells, self._most)
 
     def _finish(self, verdicts: Sequence[Verdict], findings: Sequence[Finding], judged: str, seconds: float) -> int:
         self._console.print(as_text(verdicts, seconds=seconds))

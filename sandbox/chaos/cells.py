@@ -159,6 +159,13 @@ def quick_subset(calls: Sequence[RemoteCall], seed: int) -> tuple[Cell, ...]:
     return tuple(chosen)
 
 
+def spread_out(cells: Sequence[Cell], most: int) -> tuple[Cell, ...]:
+    """Return at most so many of the cells, evenly spread over all of them."""
+    if len(cells) <= most:
+        return tuple(cells)
+    return tuple(cells[number * len(cells) // most] for number in range(most))
+
+
 def select(cells: Sequence[Cell], wanted: Sequence[str]) -> tuple[Cell, ...]:
     """Return the cells of these ids, or of those whose ids begin with one of them and a dot; all when none is named."""
     return tuple(cell for cell in cells if not wanted or any(_fits(cell, name) for name in wanted))

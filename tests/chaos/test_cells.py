@@ -1,5 +1,7 @@
 """The matrix: every call with everything that can happen to it, and the ways to choose from it."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +18,7 @@ from sandbox.chaos.cells import (
     check_names,
     quick_subset,
     select,
+    spread_out,
     worth_striking,
 )
 from sandbox.chaos.naming import calls_of
@@ -56,6 +59,16 @@ def test_the_quick_subset_has_one_cell_for_each_call(calls: list[RemoteCall], se
 def test_the_quick_subset_lets_every_variant_come_up_before_any_does_again(calls: list[RemoteCall], seed: int) -> None:
     cells = quick_subset(calls, seed)[: len(VARIANTS)]
     assert len({(one.moment, one.fault, one.team) for one in cells}) == len(cells)
+
+
+@given(calls=MANY, seed=st.integers(), most=st.integers(1, 40))
+def test_a_part_of_the_cells_is_spread_over_all_of_them(calls: list[RemoteCall], seed: int, most: int) -> None:
+    cells = quick_subset(calls, seed)
+    part = spread_out(cells, most)
+    assert len(part) == min(most, len(cells))
+    assert [one for one in cells if one in part] == list(part)
+    gaps = [later - earlier for earlier, later in pairwise(cells.index(one) for one in part)]
+    assert max(gaps, default=1) <= len(cells) // most + 1
 
 
 @given(seed=st.integers())
