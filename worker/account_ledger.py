@@ -88,12 +88,22 @@ class Pause(_Frozen):
 
 
 class OrderedFreeze(_Frozen):
-    """A freeze that a person ordered at the command line."""
+    """A freeze that a person ordered at the command line, and perhaps lifted before its time."""
 
     since: AwareDatetime
     until: AwareDatetime
     by: str
     reason: str
+    lifted_at: AwareDatetime | None = None
+
+    @property
+    def ended_at(self) -> datetime:
+        """When it ended, or will."""
+        return self.until if self.lifted_at is None else min(self.until, max(self.since, self.lifted_at))
+
+    def is_in_force_after(self, now: datetime) -> bool:
+        """Whether it holds anything back at that moment or later; one that was lifted does not, by any clock."""
+        return self.lifted_at is None and now < self.until
 
 
 class Flag(_Frozen):
@@ -282,44 +292,6 @@ def trust(ledger: AccountLedger) -> AccountLedger:
         return ledger
     baseline = Baseline(token_ids=ledger.suspicion.token_ids, at=ledger.suspicion.first_at)
     return changed(ledger, baseline=baseline, suspicion=None)
-
-
-def pause(ledger: AccountLedger, ordered: Pause, now: datetime) -> AccountLedger:
-    """Return the ledger with that pause in place of the one of the same credential (or of the account)."""
-    others = (one for one in _in_force(ledger.pauses, now) if one.credential != ordered.credential)
-    return changed(ledger, pauses=(*others, ordered), freezes=_remembered(ledger.freezes, now))
-
-
-def lift_pauses(ledger: AccountLedger, credential: str | None, now: datetime) -> AccountLedger:
-    """Return the ledger without the pauses of that credential; for None without any, the account's own included."""
-    kept = tuple(
-        one for one in _in_force(ledger.pauses, now) if credential is not None and one.credential != credential
-    )
-    return changed(ledger, pauses=kept, freezes=_remembered(ledger.freezes, now))
-
-
-def freeze(ledger: AccountLedger, ordered: OrderedFreeze, now: datetime) -> AccountLedger:
-    """Return the ledger with that freeze in place of the one that was ordered before.
-
-    Like a pause it replaces without asking: the caller has seen that it does not end sooner.
-    """
-    return changed(ledger, pauses=_in_force(ledger.pauses, now), freezes=(ordered,))
-
-
-def unfreeze(ledger: AccountLedger, now: datetime) -> AccountLedger:
-    """Return the ledger with every freeze that people ordered ended; those of the settings are not in it."""
-    ended = (_copy(one, until=min(one.until, now)) for one in ledger.freezes if one.since < now)
-    return changed(ledger, pauses=_in_force(ledger.pauses, now), freezes=_remembered(ended, now))
-
-
-def _in_force(pauses: Iterable[Pause], now: datetime) -> tuple[Pause, ...]:
-    # Only a person's next order drops what has expired: a sweep on a clock that is off must not forget an order.
-    return tuple(one for one in pauses if one.until is None or now < one.until)
-
-
-def _remembered(freezes: Iterable[OrderedFreeze], now: datetime) -> tuple[OrderedFreeze, ...]:
-    # What fell due in a freeze is spread after its end, for no longer than it lasted.
-    return tuple(one for one in freezes if now < one.until + (one.until - one.since))
 
 
 def set_dangling(ledger: AccountLedger, proofs: Iterable[Dangling], candidates: Collection[str]) -> AccountLedger:

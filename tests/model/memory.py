@@ -130,7 +130,8 @@ class Memory:
         """Learn what holds an account back from now on."""
         document = self.ledger(account)
         present = {json.dumps(["pause", one], sort_keys=True) for one in document.get("pauses", ())}
-        present |= {json.dumps(["freeze", one], sort_keys=True) for one in document.get("freezes", ())}
+        freezes = [one for one in document.get("freezes", ()) if one.get("lifted_at") is None]
+        present |= {json.dumps(["freeze", one], sort_keys=True) for one in freezes}
         if document.get("suspicion") is not None:
             present.add(json.dumps(["doubt", None, document["suspicion"]["first_at"]]))
         before = self.held[account]

@@ -12,12 +12,9 @@ from worker.account_ledger import (
     OrderedFreeze,
     Pause,
     forget_profile,
-    freeze,
-    lift_pauses,
-    pause,
     trust,
-    unfreeze,
 )
+from worker.account_orders import freeze, lift_pauses, pause, unfreeze
 from worker.engine.edits import Change, Edit, Edits
 from worker.errors import UnknownNameError
 from worker.policy.guards import freeze_at, freezes_of
@@ -132,7 +129,7 @@ def _freezing(account: str, since: datetime, until: datetime, order: Order) -> E
     scope, ordered = Scope(account), OrderedFreeze(since=since, until=until, by=order.by, reason=order.why)
 
     def edit(ledger: AccountLedger, now: datetime) -> Change:
-        longer = next((one for one in ledger.freezes if one.until > until), None)
+        longer = next((one for one in ledger.freezes if one.is_in_force_after(until)), None)
         if longer is not None:
             sentence = (
                 f"Account {account} is frozen already until {longer.until:%Y-%m-%d %H:%M} UTC by {longer.by} "
@@ -159,7 +156,7 @@ def _unfreezing(account: str, settings: Settings) -> Edit:
     scope = Scope(account)
 
     def edit(ledger: AccountLedger, now: datetime) -> Change:
-        lifted = [one for one in ledger.freezes if now < one.until]
+        lifted = [one for one in ledger.freezes if one.is_in_force_after(now)]
         after = unfreeze(ledger, now) if lifted else ledger
         whose = "; ".join(f"until {one.until:%Y-%m-%d %H:%M} UTC by {one.by} ({one.reason})" for one in lifted)
         sentence = (

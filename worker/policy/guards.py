@@ -49,7 +49,9 @@ def freezes_of(
     account: str, configured: Sequence[Freeze], ledger: AccountLedger, now: datetime, sight: timedelta = timedelta()
 ) -> tuple[Interval, ...]:
     """Return the freezes of an account that are in force or begin within `sight`, the earliest first."""
-    found = [Interval(one.since, one.until, one.reason, ordered=True) for one in ledger.freezes if one.until > now]
+    found = [
+        Interval(one.since, one.until, one.reason, ordered=True) for one in ledger.freezes if one.is_in_force_after(now)
+    ]
     for freeze in configured:
         if not freeze.accounts or account in freeze.accounts:
             found.extend(_intervals(freeze, now, sight))

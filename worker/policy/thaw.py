@@ -30,7 +30,7 @@ def _freeze_around(facts: CredentialFacts, moment: datetime, now: datetime) -> I
     """Return a freeze of the account that was in force then and is over by now, or None."""
     if facts.state is None:
         return None
-    found = [Interval(one.since, one.until, one.reason, ordered=True) for one in facts.state.ledger.freezes]
+    found = [Interval(one.since, one.ended_at, one.reason, ordered=True) for one in facts.state.ledger.freezes]
     for freeze in facts.state.freezes:
         if freeze.accounts and facts.credential.account not in freeze.accounts:
             continue

@@ -398,6 +398,14 @@ def test_unfreezing_lets_sweeps_go_on(world: Harness) -> None:
     assert world.served() is not None
 
 
+def test_unfreezing_lifts_a_freeze_for_every_clock(world: Harness) -> None:
+    frozen(world, world.clock.now() + 9 * HOUR)
+    world.clock.advance(HOUR)
+    world.new_engine(off_by=7 * HOUR).edit(unfreezes(world.settings, None), BOB)
+    world.engine.rotate("mm")
+    assert world.served() is not None
+
+
 # --- trust
 
 

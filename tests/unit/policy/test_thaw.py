@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from config.schema import Freeze, Policy
 from tests.build import NOON, ago, facts, journal, record, served, state
-from worker.account_ledger import AccountLedger, OrderedFreeze, unfreeze
+from worker.account_ledger import AccountLedger, OrderedFreeze
+from worker.account_orders import unfreeze
 from worker.journal import RecordState
 from worker.policy.due import judge_due
 from worker.policy.facts import CredentialFacts
