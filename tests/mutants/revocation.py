@@ -74,8 +74,16 @@ REVOCATION = (
         "cap",
         "one sweep revokes no more than the account's cap",
         "worker/policy/caps.py",
-        "    return (*revokes[:cap], *destroys), held\n",
-        "    return (*revokes, *destroys), held\n",
+        "    return (*turns[:cap], *destroys), held\n",
+        "    return (*turns, *destroys), held\n",
         by_pytest("tests/unit/policy/test_properties.py"),
+    ),
+    of(
+        "cap-shared",
+        "orphans do not keep superseded tokens waiting for ever",
+        "worker/policy/caps.py",
+        "chain.from_iterable(zip_longest(first, second))",
+        "chain(first, second)",
+        by_pytest("tests/unit/engine/test_caps.py"),
     ),
 )
