@@ -109,11 +109,15 @@ def carry_out(
 
 
 def is_done(outcomes: Iterable[Outcome], done_already: Reason | None = None) -> bool:
-    """Whether an order was carried out: here, by a sweep that was faster (a race that was lost), or long ago."""
+    """Whether an order was carried out: here, by somebody else who was faster, or long ago.
+
+    A race that was lost is no failure when something done follows it: what was left was planned anew, or found done.
+    """
     told = tuple(outcomes)
-    rest = {one.reason for one in told if one.result is not Result.DONE}
-    some_done = any(one.result is Result.DONE for one in told)
-    return bool(told) and rest <= ({Reason.SUPERSEDED_BY_OTHER, done_already} if some_done else {done_already})
+    last = max((at for at, one in enumerate(told) if one.result is Result.DONE), default=-1)
+    after = {one.reason for one in told[last + 1 :]}
+    before = {one.reason for one in told[: last + 1] if one.result is not Result.DONE}
+    return bool(told) and after <= {done_already} and before <= {Reason.SUPERSEDED_BY_OTHER, done_already}
 
 
 def _ask(warning: str) -> None:

@@ -145,10 +145,13 @@ class Orders:
 
     def _offer_to_revoke(self, world: World, name: str) -> None:
         facts = self._gatherer.credential(name)
+        step = Step(Action.EMERGENCY, facts.credential.account, name, Reason.COMPROMISED, "")
         if facts.ledger is not None and facts.ledger.emergency_at is None:
-            return  # another worker has finished it
+            world.recorder.done(step, f"Another process has finished the emergency of credential {name} meanwhile.")
+            self._revoke_ordered(world, name)
+            return
         world.recorder.stopped(
-            Step(Action.EMERGENCY, facts.credential.account, name, Reason.COMPROMISED, ""),
+            step,
             Reason.COMPROMISED,
             f"No new token of credential {name} could be put in place, so the old ones are still alive; sweeps go on "
             f"trying. To cut all of them off without a replacement: rotator revoke {name} --all",
@@ -219,9 +222,16 @@ class Orders:
                 if staged is not None:
                     rest = [one for one in plan.steps if one.action is not Action.ROLLBACK]
                     # On the very version written: a sweep may roll it forward meanwhile, and then this run must stop.
-                    Rotation(world, replace(facts, journal=staged), self._new_rotation_id).run(rest)
+                    rotation = Rotation(world, replace(facts, journal=staged), self._new_rotation_id)
+                    if not rotation.run(rest) and rotation.lost_race:
+                        self._tell_rolled_back(world, name, step)
 
         return self._carry_out(name, Action.ROLLBACK, Reason.ROLLED_BACK, act)
+
+    def _tell_rolled_back(self, world: World, name: str, step: Step) -> None:
+        current = self._gatherer.credential(name).current
+        if current is not None and current.token_id == step.token_id:
+            world.recorder.done(step, f"Another process has put {step.label} in place meanwhile.")
 
     def _stage_predecessor(self, world: World, facts: CredentialFacts, step: Step) -> VersionedJournal | None:
         record = facts.ledger.record_of(step.token_id or "") if facts.ledger else None
@@ -292,8 +302,14 @@ class Orders:
         return facts if hold is not None and hold.reason in AT_THE_PATH else self._fence(world, facts)
 
     def _revoke_ordered(self, world: World, name: str) -> None:
-        facts = self._gatherer.credential(name)
-        revoke_credential(world, facts, plan_ordered(facts))
+        for tries in range(_MOST_TRIES):
+            facts = self._gatherer.credential(name)
+            steps = plan_ordered(facts)
+            if tries and not steps:
+                step = Step(Action.REVOKE, facts.credential.account, name, Reason.ORDERED, "")
+                world.recorder.done(step, f"What was left of credential {name}, another process has revoked meanwhile.")
+            if not revoke_credential(world, facts, steps):
+                break
         try:
             account = facts.credential.account
             tokens = list_of(world, account, require_profile(world, account, facts.state))

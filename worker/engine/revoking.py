@@ -36,11 +36,17 @@ def revoke_account(world: World, facts: AccountFacts, steps: Sequence[Step]) -> 
             )
 
 
-def revoke_credential(world: World, facts: CredentialFacts, steps: Sequence[Step]) -> None:
-    """Carry out the steps of one credential that a person ordered: no grace stands in their way."""
-    if facts.journal is not None:
-        now = world.clock.now()
-        _Revocations(world, facts, facts.journal, account=None, judged_at=now, ordered=True).run(steps)
+def revoke_credential(world: World, facts: CredentialFacts, steps: Sequence[Step]) -> bool:
+    """Carry out the steps of one credential that a person ordered: no grace stands in their way.
+
+    Return whether somebody else wrote the journal first, so that what is left is to be planned anew.
+    """
+    if facts.journal is None:
+        return False
+    now = world.clock.now()
+    revocations = _Revocations(world, facts, facts.journal, account=None, judged_at=now, ordered=True)
+    revocations.run(steps)
+    return revocations.lost_race
 
 
 class _Revocations:
@@ -62,6 +68,7 @@ class _Revocations:
         self._account = account
         self._judged_at = judged_at
         self._ordered = ordered
+        self.lost_race = False
 
     def run(self, steps: Sequence[Step]) -> None:
         for step in steps:
@@ -83,6 +90,7 @@ class _Revocations:
                     self._revoke(step)
             except (ConflictError, AmbiguousError, WrongProfileError) as error:
                 # The journal, or the profile, is not what was read: nothing that was decided on it may be done.
+                self.lost_race = isinstance(error, ConflictError)
                 self._world.recorder.failed(step, error)
                 return False
             except RotatorError as error:

@@ -8,6 +8,7 @@ import pytest
 from tests.fakes.vault import Call
 from tests.harness import ACCOUNT, Harness
 from tests.scenes import ORDER, behind, by_hand, reasons, rotated_twice, serve_by_hand
+from worker.cli.acts import is_done
 from worker.errors import (
     AuthenticationRefusedError,
     ExchangeRefusedError,
@@ -102,6 +103,50 @@ def test_an_emergency_issues_nothing_for_a_credential_that_is_retired_meanwhile(
     once(world, "after", "write", lambda: other.retire("mm"))
     world.engine.ordered_by(ORDER).emergency("mm")
     assert (world.journal().retired_at is not None, world.live()) == (True, set())
+
+
+@pytest.mark.parametrize("at", range(1, 8))
+def test_an_order_to_revoke_everything_that_meets_a_sweep_at_any_write_ends_all_and_is_done(at: int) -> None:
+    world = rotated_twice()
+    old, left = world.live(), [None] * at
+
+    def hook(call: Call) -> None:
+        if (call.port, call.method, call.moment) == ("journals", "write", "before") and left:
+            left.pop()
+            if not left:
+                world.new_engine().revoke(ACCOUNT)
+                world.new_engine().flag(ACCOUNT)
+
+    world.vault.on_call = hook
+    outcomes = world.engine.ordered_by(ORDER).revoke_all("mm")
+    assert (old & world.live(), is_done(outcomes)) == (set(), True)
+
+
+def test_an_order_to_revoke_everything_that_loses_every_race_is_not_said_to_be_done() -> None:
+    world = rotated_twice()
+
+    def hook(call: Call) -> None:
+        if (call.port, call.method, call.moment) == ("journals", "write", "before") and marked(world):
+            world.vault.on_call = None
+            restore(world, world.vault.journals.read(world.location()))
+            world.vault.on_call = hook
+
+    world.vault.on_call = hook
+    outcomes = world.engine.ordered_by(ORDER).revoke_all("mm")
+    assert (is_done(outcomes), bool(world.live())) == (False, True)
+
+
+def marked(world: Harness) -> bool:
+    """Whether the order is durable: everything is marked."""
+    return any(one.state is RecordState.REVOKING for one in world.journal().ledger)
+
+
+def test_an_emergency_that_a_sweep_finishes_in_the_midst_is_done() -> None:
+    world = rotated_twice()
+    old = world.live()
+    once(world, "after", "write", lambda: world.new_engine().rotate("mm"), port="consumers")
+    outcomes = world.engine.ordered_by(ORDER).emergency("mm")
+    assert (old & world.live(), is_done(outcomes)) == (set(), True)
 
 
 # --- a person who writes the path
