@@ -7,6 +7,7 @@ from config.schema import MAX_LABEL_LENGTH
 from worker.models import ListedToken, Severity, TokenList
 from worker.policy.credential_findings import of_lateness, of_revocation, of_rotation, of_superseded, of_use
 from worker.policy.facts import AccountFacts, AccountState, CredentialFacts
+from worker.policy.limits import of_account_limits, of_journal_limits
 from worker.policy.safety import hands_off
 from worker.policy.steps import Reason
 from worker.policy.usage import is_use_shown
@@ -51,6 +52,7 @@ def verdicts(facts: AccountFacts, state: AccountState, now: datetime) -> Iterato
         yield from of_lateness(one, facts.late_after, now)
         yield from of_rotation(one, state, now)
         yield from of_revocation(one, now)
+        yield from of_journal_limits(one)
         if tokens is not None:
             yield from of_use(one, tokens, now)
             yield from of_superseded(one, tokens, now)
@@ -87,6 +89,7 @@ def _of_account(facts: AccountFacts, state: AccountState, now: datetime) -> Iter
             f"touched. Configure it again, and retire it with: rotator retire {name}",
             evidence={"rule": "not configured"},
         )
+    yield from of_account_limits(facts, state)
     if facts.tokens is not None:
         yield from _of_strangers(facts, facts.tokens)
 

@@ -114,6 +114,7 @@ class Reason(StrEnum):
     FREEZE_OUTLASTS = "freeze_outlasts"
     PAUSE_FORGOTTEN = "pause_forgotten"
     REVOCATION_STUCK = "revocation_stuck"
+    NEAR_LIMIT = "near_limit"
     LOOKS_OURS = "looks_ours"
     RETIRED_CANDIDATE = "retired_candidate"
     # failure of a dependency

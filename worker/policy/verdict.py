@@ -23,6 +23,7 @@ ANNOUNCED = frozenset(
         Reason.FREEZE_OUTLASTS,
         Reason.PAUSE_FORGOTTEN,
         Reason.REVOCATION_STUCK,
+        Reason.NEAR_LIMIT,
         Reason.FOREIGN,
         Reason.LOOKS_OURS,
         Reason.RETIRED_CANDIDATE,
