@@ -232,7 +232,7 @@ def observe_list(
     now: datetime,
     confirm: bool = True,
 ) -> AccountLedger:
-    """Return the ledger after one complete list was read.
+    """Return the ledger after one complete list was read, `now`.
 
     The list is suspicious when it lacks more than `shrink_limit` of the baseline's tokens that we did not revoke, or
     the current tokens of several credentials at once that the baseline had. It is believed once a list that lacks the

@@ -41,6 +41,10 @@ class ConflictError(RotatorError):
     """Somebody else changed what this act was decided on."""
 
 
+class StoodStillError(ConflictError):
+    """So much time has passed since the facts were read that somebody else may have changed anything."""
+
+
 # --- the exchange ---------------------------------------------------------------------------------------------------
 
 

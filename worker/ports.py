@@ -153,11 +153,12 @@ class ConsumersStore(Protocol):
         """
         ...
 
-    def departure(self, location: PathLocation, token_id: str) -> Departure | None:
+    def departure(self, location: PathLocation, token_id: str, *, secret: SecretStr | None = None) -> Departure | None:
         """Return when that token was last at the path and when it left; None when no version that is left held it.
 
-        Any version that names the token counts, whoever wrote it; one that was deleted and cannot be read may have. Of
-        versions that were destroyed or trimmed nothing is known. Raises TransientError or PermanentError.
+        Any version that names the token counts, whoever wrote it; one that was deleted and cannot be read may have.
+        With a secret only those count that serve the token with that very secret. Of versions that were destroyed or
+        trimmed nothing is known. Raises TransientError or PermanentError.
         """
         ...
 

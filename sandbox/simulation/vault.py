@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 from random import Random
 
+from pydantic import SecretStr
+
 from config.schema import VaultLayout
 from sandbox.simulation.clock import VirtualClock
 from sandbox.simulation.intervals import Intervals
@@ -123,14 +125,15 @@ class SimulatedConsumers:
         older = self.older.get(location, {})
         return next((older[one] for one in sorted(older, reverse=True) if older[one].token_id == token_id), None)
 
-    def departure(self, location: PathLocation, token_id: str) -> Departure | None:
+    def departure(self, location: PathLocation, token_id: str, *, secret: SecretStr | None = None) -> Departure | None:
         """Return when that token was last at the path, and when it left."""
         self._vault.arrive()
         latest = self.peek(location)
-        versions = [(number, document.token_id) for number, document in self.older.get(location, {}).items()]
+        versions = list(self.older.get(location, {}).items())
         if latest.document is not None:
-            versions.append((latest.version, latest.document.token_id))
-        held = max((number for number, one in versions if one == token_id), default=None)
+            versions.append((latest.version, latest.document))
+        holds = (number for number, one in versions if one.token_id == token_id and secret in {None, one.secret})
+        held = max(holds, default=None)
         if held is None:
             return None
         written = self.written[location]

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from pydantic import SecretStr
+
 from config.schema import FieldNames, VaultLayout
 from worker.account_ledger import AccountLedger, VersionedLedger
 from worker.errors import AmbiguousWriteError, CasConflictError
@@ -256,9 +258,9 @@ class _Consumers:
         with self._vault.call("consumers", "find", location):
             return self._store.find(location, token_id, prefer=prefer)
 
-    def departure(self, location: PathLocation, token_id: str) -> Departure | None:
+    def departure(self, location: PathLocation, token_id: str, *, secret: SecretStr | None = None) -> Departure | None:
         with self._vault.call("consumers", "departure", location):
-            return self._store.departure(location, token_id)
+            return self._store.departure(location, token_id, secret=secret)
 
     def destroy_secret(self, location: PathLocation, token_id: str) -> tuple[int, ...]:
         with self._vault.call("consumers", "destroy_secret", location):

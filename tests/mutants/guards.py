@@ -15,6 +15,14 @@ GUARDS = (
         by_pytest("tests/unit/policy/test_revocation.py"),
     ),
     of(
+        "fresh-facts",
+        "a worker that stood still derives nothing on what it read before",
+        "worker/engine/freshness.py",
+        "    if age > LONGEST:\n",
+        "    if age is None:\n",
+        by_pytest("tests/unit/engine/test_freshness.py"),
+    ),
+    of(
         "pause",
         "what a person paused is left alone",
         _GUARDS,

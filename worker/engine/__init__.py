@@ -14,6 +14,7 @@ from worker.engine.clocks import seen_now
 from worker.engine.copies import note_copies, prove_copies
 from worker.engine.edits import Edits, carry_out_edits, plan_edits
 from worker.engine.flagging import flag_account
+from worker.engine.freshness import reading_from
 from worker.engine.observing import observe_account, probe_account
 from worker.engine.orders import Orders
 from worker.engine.pausing import lifts, scopes_of
@@ -133,6 +134,7 @@ class Engine:
                 return recorder.outcomes
             world = self._world(settings.account, recorder)
             for _ in range(_MOST_PASSES):
+                read_at = reading_from(self._clock)
                 facts = seen_now(world, self._gatherer.credential(credential))
                 if requested_at is not None:
                     requested_at = self._not_from_the_future(recorder, facts, requested_at)
@@ -140,7 +142,7 @@ class Engine:
                 recorder.holds(plan.holds)
                 if not plan.steps:
                     break
-                rotation = Rotation(world, facts, self._new_rotation_id)
+                rotation = Rotation(world, facts, self._new_rotation_id, read_at=read_at)
                 done = rotation.run(plan.steps)
                 # What a person asks for is not over because a sweep wrote the journal first.
                 lost = requested_at is not None and rotation.lost_race

@@ -87,14 +87,15 @@ def why_held_elsewhere(
     Raises RotatorError when the versions could not be read.
     """
     token_id, policy = step.token_id or "", owner.credential.policy
-    copy = world.consumers.find(reader.location, token_id, prefer=None)
-    if copy is None:
+    if world.consumers.find(reader.location, token_id, prefer=None) is None:
         return None
     record = owner.ledger.record_of(token_id) if owner.ledger else None
     promoted = record.promoted_version if record else None
     own = world.consumers.find(owner.location, token_id, prefer=promoted)
-    if own is not None and own.version == promoted and own.document.secret != copy.document.secret:
-        return None  # an id alone keeps no token alive
-    departure = world.consumers.departure(reader.location, token_id)
+    # An id alone keeps no token alive, where its secret is known.
+    secret = own.document.secret if own is not None and own.version == promoted else None
+    if secret is None and reader.served_token_id == token_id:
+        return None  # a signed call has told whether that one works
+    departure = world.consumers.departure(reader.location, token_id, secret=secret)
     sentence = why_held(first_seen(departure, None, now, policy.max_clock_skew), step.label or "", policy, now)
     return None if sentence is None else f"{sentence} (Path {reader.location} of credential {reader.credential.name}.)"

@@ -12,6 +12,7 @@ from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from worker.engine.departures import departure_of_staged
 from worker.engine.fencing import fence_path
+from worker.engine.freshness import ReadAt, require_fresh
 from worker.engine.minting import why_not_mint
 from worker.engine.profiles import remember_profile, require_profile
 from worker.engine.staging import stage_secret
@@ -48,12 +49,21 @@ _DERIVE_SHARE = 3
 class Rotation:
     """One run over one credential's rotation steps.
 
+    Args:
+        world: everything that it acts on.
+        facts: what was read of the credential.
+        new_rotation_id: makes them.
+        read_at: when that was read; None when a person ordered it just now.
+
     Attributes:
         lost_race: the last step was not carried out because somebody else changed what it was decided on.
     """
 
-    def __init__(self, world: World, facts: CredentialFacts, new_rotation_id: Callable[[], str]) -> None:
+    def __init__(
+        self, world: World, facts: CredentialFacts, new_rotation_id: Callable[[], str], *, read_at: ReadAt | None = None
+    ) -> None:
         self._world = world
+        self._read_at = read_at
         self._facts = facts
         self._credential = facts.credential
         self._location = facts.location
@@ -110,6 +120,8 @@ class Rotation:
         if hold is not None:
             world.recorder.holds([hold])
             return False
+        if self._read_at is not None:
+            require_fresh(world.clock, self._read_at, self._facts)
         # Counted from before the intent, as others count who may abandon it after `derive_deadline`.
         give_up_at = world.clock.monotonic() + credential.policy.derive_deadline.total_seconds()
         opened = self._open_intent(step)

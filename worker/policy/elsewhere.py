@@ -11,8 +11,8 @@ def may_have_served(facts: AccountFacts, step: Step, now: datetime) -> tuple[Cre
     """Return the credentials whose paths may have served that token within its grace; their versions tell.
 
     Those are the one at whose path a sweep saw it, and each whose path somebody other than a worker wrote within the
-    grace: a copy may have come and gone between two sweeps, and a restored journal forgets what sweeps saw. One that
-    names the token now is judged as such (`worker.policy.copies`). Past `max_age` no copy keeps a token alive.
+    grace: a copy may have come and gone between two sweeps, and a restored journal forgets what sweeps saw. Past
+    `max_age` no copy keeps a token alive.
 
     Args:
         facts: of the account.
@@ -29,7 +29,7 @@ def may_have_served(facts: AccountFacts, step: Step, now: datetime) -> tuple[Cre
     if age is None or age > policy.max_age:
         return ()
     seen_in = record.elsewhere_in if record else None
-    others = (one for one in facts.credentials if one is not owner and one.served_token_id != token_id)
+    others = (one for one in facts.credentials if one is not owner)
     return tuple(one for one in others if one.credential.name == seen_in or _written_by_others(one, now, policy.grace))
 
 

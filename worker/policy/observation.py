@@ -1,5 +1,6 @@
 """What a complete list teaches the account ledger, and which current tokens must be probed."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -49,7 +50,8 @@ def observe(facts: AccountFacts, now: datetime) -> AccountLedger | None:
         ended=ended,
         currents=currents,
         guards=facts.settings.guards,
-        now=now,
+        # What was read a while ago confirms no doubt that is younger, and a clock that is off dates none too early.
+        now=min(now, facts.listed_at) if agree else max([now, *_other_clocks(facts, now)]),
         confirm=agree,
     )
     if not any(one.unreadable for one in facts.credentials):
@@ -59,6 +61,13 @@ def observe(facts: AccountFacts, now: datetime) -> AccountLedger | None:
         # A list that is doubted may be that of another profile.
         ledger = learn_profile(ledger, facts.tokens.profile or Profile(), now)
     return changed(ledger, known=tuple(sorted(_known(facts, ledger))))
+
+
+def _other_clocks(facts: AccountFacts, now: datetime) -> Iterator[datetime]:
+    """Yield what the exchange's and Vault's clocks say, as far as that is known."""
+    for skew in (facts.exchange_skew, facts.vault_skew):
+        if skew is not None:
+            yield now + skew
 
 
 def lacks_known(facts: CredentialFacts, tokens: TokenList) -> bool:

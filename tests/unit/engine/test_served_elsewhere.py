@@ -367,6 +367,23 @@ def test_a_copy_that_no_sweep_ever_saw_keeps_nothing_alive_with_another_secret(w
     assert not is_alive(world)
 
 
+def test_a_copy_leaves_its_readers_a_grace_although_another_secret_came_after_it(world: Harness) -> None:
+    copy(world)
+    copy(world, WRONG)
+    rolled_back(world)
+    world.clock.advance(timedelta(hours=1))
+    world.engine.revoke(ACCOUNT)
+    assert is_alive(world)
+
+
+def test_a_copy_leaves_its_readers_a_grace_although_its_id_is_there_with_another_secret(world: Harness) -> None:
+    copy(world)
+    copy(world, WRONG)
+    world.clock.advance(timedelta(hours=1))
+    world.engine.revoke(ACCOUNT)
+    assert is_alive(world)
+
+
 def test_a_copy_that_no_sweep_ever_saw_keeps_nothing_alive_past_max_age(world: Harness) -> None:
     world.clock.advance(timedelta(days=5))
     copy(world)
