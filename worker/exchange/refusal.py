@@ -24,6 +24,16 @@ SIGNATURE_WINDOW = timedelta(seconds=30)
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
 _PASSING = frozenset({408, 425, 429, 502, 503, 504})
 _CLIENT_ERRORS, _SERVER_ERRORS = range(400, 500), range(500, 600)
+_THROTTLED = (
+    " It throttles this account. Nothing is lost, and sweeps go on by themselves. If this lasts, look what else calls "
+    "the exchange for this account, and let sweeps come less often ([schedule] in the configuration)."
+)
+_AWAY = (
+    " It is away, or under maintenance. Nothing is lost, and sweeps go on by themselves. What it has announced is at "
+    "/maintenance/status of the same address."
+)
+_ADVICE = {429: _THROTTLED, 502: _AWAY, 503: _AWAY, 504: _AWAY}
+"""What a person is told who reads that an answer kept coming."""
 
 
 def server_time(answer: Answer) -> datetime | None:
@@ -56,7 +66,7 @@ def refusal(answer: Answer, *, purpose: str, secrets: Iterable[SecretStr]) -> Ro
     if answer.status == _UNAUTHORIZED:
         return _unauthorized(answer, message)
     if answer.status in _PASSING:
-        return ExchangeUnavailableError(message, retry_after=retry_after(answer))
+        return ExchangeUnavailableError(f"{message}{_ADVICE.get(answer.status, '')}", retry_after=retry_after(answer))
     if answer.status in _SERVER_ERRORS:
         return TransientError(message, retry_after=retry_after(answer))
     if answer.status not in _CLIENT_ERRORS:

@@ -94,6 +94,15 @@ def test_a_message_says_who_what_and_why() -> None:
     assert str(error).startswith("Account desk: listing: the exchange answered 403: Token management is disabled.")
 
 
+@pytest.mark.parametrize(
+    "status, advice",
+    [(429, "let sweeps come less often"), (502, "/maintenance/status"), (503, "/maintenance/status")],
+)
+def test_a_refusal_that_passes_says_that_nothing_is_lost_and_what_to_look_at(status: int, advice: str) -> None:
+    told = str(refusal(answer(status), purpose="p", secrets=()))
+    assert ("Nothing is lost" in told, advice in told) == (True, True)
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_date_to_come_back_at_is_measured_by_the_exchanges_clock(status: int) -> None:
     theirs = SENT + timedelta(days=1)
