@@ -63,6 +63,10 @@ class Memory:
     revoked_by_hand: set[str] = field(default_factory=set)
     held: dict[str, dict[str, float]] = field(default_factory=lambda: {one: {} for one in ACCOUNTS})
     """What holds each account back now (a pause, a freeze, a doubt, as text), and since when that is true."""
+    baseline: dict[str, tuple[list[str] | None, float]] = field(
+        default_factory=lambda: dict.fromkeys(ACCOUNTS, (None, 0.0))
+    )
+    """What each account's last believed list had, and since when that is known."""
     restored: dict[str, float] = field(default_factory=dict)
     """Credentials whose journal was restored: how old the backup was at most."""
     emergencies: dict[str, float] = field(default_factory=dict)
@@ -134,6 +138,9 @@ class Memory:
         present |= {json.dumps(["freeze", one], sort_keys=True) for one in freezes}
         if document.get("suspicion") is not None:
             present.add(json.dumps(["doubt", None, document["suspicion"]["first_at"]]))
+        baseline = (document.get("baseline") or {}).get("token_ids")
+        if baseline != self.baseline[account][0]:
+            self.baseline[account] = (baseline, self.world.now)
         before = self.held[account]
         self.held[account] = {one: before.get(one, self.world.now) for one in present}
 

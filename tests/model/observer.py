@@ -218,10 +218,11 @@ class Observer:
         about.listed[account] = listed
         about.shrunk.pop(account, None)
         about.confirmed.discard(account)
-        ledger = self.memory.ledger(account)
-        if ledger.get("baseline") is None:
-            return
-        known = [one for one in ledger["baseline"]["token_ids"] if not self.memory.is_ended(one)]
+        baseline, since = self.memory.baseline[account]
+        begun = self.world.scheduler.current.begun if self.world.scheduler.current else self.world.now
+        if baseline is None or since > begun:
+            return  # what a sweep learns meanwhile is for whoever begins after it
+        known = [one for one in baseline if not self.memory.is_ended(one)]
         lost = [one for one in known if one not in listed and self.world.is_live(one)]
         if self.memory.is_confirmed(account, {one for one in known if one not in listed}):
             about.confirmed.add(account)

@@ -254,12 +254,17 @@ def test_an_emergency_goes_on_in_a_freeze_whoever_goes_on_with_it(
     assert scene.broken == broken
 
 
+def put_ledger(scene: Scene, ledger: dict[str, Any]) -> None:
+    """Put the account's document where the observer reads it."""
+    scene.world.kv.put(ledger_location("main"), {"ledger": json.dumps(ledger)})
+    scene.memory.note_ledger("main")
+
+
 def doubt(scene: Scene) -> None:
     """Let the account's document doubt a list that lacked everything."""
     suspicion = {"token_ids": [], "first_at": START.isoformat()}
     ledger = {"baseline": {"token_ids": [scene.token.token_id]}, "suspicion": suspicion}
-    scene.world.kv.put(ledger_location("main"), {"ledger": json.dumps(ledger)})
-    scene.memory.note_ledger("main")
+    put_ledger(scene, ledger)
 
 
 def listed(scene: Scene, *tokens: str) -> About:
@@ -283,13 +288,21 @@ def test_a_list_that_lacks_something_else_is_doubted_however_old_the_doubt_is(sc
     ledger = scene.memory.ledger("main")
     ledger["baseline"]["token_ids"] += [other.token_id]
     ledger["suspicion"]["token_ids"] = [other.token_id]
-    scene.world.kv.put(ledger_location("main"), {"ledger": json.dumps(ledger)})
+    put_ledger(scene, ledger)
     assert listed(scene).shrunk
 
 
 def test_a_token_that_is_about_to_be_revoked_is_not_missed_in_a_list(scene: Scene) -> None:
     ledger = {"baseline": {"token_ids": [scene.token.token_id]}}
-    scene.world.kv.put(ledger_location("main"), {"ledger": json.dumps(ledger)})
+    put_ledger(scene, ledger)
     assert listed(scene).shrunk
     write_journal(scene, ledger=[{"token_id": scene.token.token_id, "state": "revoking"}])
+    assert not listed(scene).shrunk
+
+
+def test_what_a_sweep_learns_after_a_run_began_is_not_held_against_it(scene: Scene) -> None:
+    task = Task("w1:rotate:mm", lambda: None, begun=scene.world.now)
+    scene.pass_time(1.0)
+    put_ledger(scene, {"baseline": {"token_ids": [scene.token.token_id]}})
+    scene.world.scheduler.current = task
     assert not listed(scene).shrunk
