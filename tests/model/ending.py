@@ -73,7 +73,10 @@ class Ending:
             # A worker that stands still may wake up whenever it likes; a command that does is given up by its person.
             task.killed = task.killed or world.about[task].kind not in {"rotate", "revoke", "flag"}
         world.scheduler.sleep(MINUTE)
-        engine = world.processes[0].engine
+        self._lift_everything()
+
+    def _lift_everything(self) -> None:
+        world, engine = self.world, self.world.processes[0].engine
         world.start("unfreeze", "all", world.processes[0], lambda: engine.edit(unfreezes(world.settings, None), _ANN))
         world.start("resume", "all", world.processes[0], lambda: engine.resume("all"))
         world.scheduler.sleep(MINUTE)
@@ -135,6 +138,7 @@ class Ending:
 
     def _follow_the_runbook(self) -> None:
         """Do for each credential what `rotator plan` and the runbook say, as a person does."""
+        self._lift_everything()  # a pause whose write was late may have come since
         for account in ACCOUNTS:
             engine = self.world.processes[0].engine
             edits = trusts(self.world.settings, account)
