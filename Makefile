@@ -1,6 +1,6 @@
 # `make demo` shows the rotator at work; `make test` checks everything. Both set up what they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo chaos soak simulate model mutants test lint unit lock clean
+.PHONY: help setup demo chaos soak simulate model mutants bench test lint unit lock clean
 
 # The first of these that runs: a version manager's shim may be on the path and still answer "not installed".
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do $$p -c '' 2>/dev/null && echo $$p && break; done)
@@ -32,6 +32,9 @@ model: setup ## the real engine under a scheduler that strikes any call (ARGS="-
 
 mutants: setup ## each rule taken out in a copy: which suite turns red (ARGS="--list", "grace cap")
 	@$(BIN)/python -m tests.mutants $(ARGS)
+
+bench: setup ## what things cost, as ratios within one run
+	@$(BIN)/python -m bench.planning $(ARGS) && $(BIN)/python -m bench.startup
 
 lint: setup ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

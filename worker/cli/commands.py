@@ -2,6 +2,7 @@
 
 import click
 
+from worker.cli import completion
 from worker.cli.acts import as_json, end, plan_as_json, print_plan
 from worker.cli.exits import EPILOG
 from worker.cli.output import print_json
@@ -14,7 +15,7 @@ from worker.report import build_report
 
 
 @click.command(epilog=EPILOG)
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=completion.credentials)
 @as_json
 @click.pass_obj
 def plan(runtime: Runtime, names: tuple[str, ...], *, as_json: bool) -> None:

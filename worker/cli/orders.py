@@ -5,6 +5,7 @@ from datetime import datetime
 
 import click
 
+from worker.cli import completion
 from worker.cli.acts import (
     as_json,
     carry_out,
@@ -31,7 +32,7 @@ _WAITS = frozenset({Reason.LEASE_HELD, Reason.DERIVE_IN_FLIGHT})
 
 
 @click.command(epilog=EPILOG)
-@click.argument("name")
+@click.argument("name", shell_complete=completion.credentials)
 @click.option("--token-id", metavar="ID", help="Refuse unless the path holds this token.")
 @click.option(
     "--reclaim",
@@ -60,7 +61,7 @@ def adopt(
 
 
 @click.command(epilog=EPILOG)
-@click.argument("name")
+@click.argument("name", shell_complete=completion.credentials)
 @click.option(
     "--compromised", is_flag=True, help="An emergency: then revoke every other token of it at once. Asks first."
 )
@@ -164,7 +165,7 @@ def is_rotated(outcomes: Iterable[Outcome]) -> bool:
 
 
 @click.command(epilog=EPILOG)
-@click.argument("name")
+@click.argument("name", shell_complete=completion.credentials)
 @click.option("--all", "all_tokens", is_flag=True, help="Required: every token of it, the served one included.")
 @yes
 @dry_run
@@ -200,7 +201,7 @@ def revoke(runtime: Runtime, name: str, why: str, *, all_tokens: bool, yes: bool
 
 
 @click.command(epilog=EPILOG)
-@click.argument("name")
+@click.argument("name", shell_complete=completion.credentials)
 @dry_run
 @why
 @as_json
@@ -217,7 +218,7 @@ def rollback(runtime: Runtime, name: str, why: str, *, dry_run: bool, as_json: b
 
 
 @click.command(epilog=EPILOG)
-@click.argument("name")
+@click.argument("name", shell_complete=completion.credentials)
 @yes
 @dry_run
 @why

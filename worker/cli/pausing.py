@@ -7,6 +7,7 @@ from typing import NoReturn
 import click
 
 from config.durations import parse_duration
+from worker.cli import completion
 from worker.cli.acts import as_json, carry_out, dry_run, legible_reason, order, why
 from worker.cli.exits import EPILOG
 from worker.cli.runtime import Runtime
@@ -40,7 +41,7 @@ def _moment(_ctx: click.Context, _param: click.Parameter, text: str) -> datetime
 
 
 @click.command(epilog=EPILOG)
-@click.argument("name", metavar="NAME|ACCOUNT|all")
+@click.argument("name", metavar="NAME|ACCOUNT|all", shell_complete=completion.anything)
 @click.option("--for", "lasting", callback=_duration, metavar="4h", help="End by itself after this time.")
 @why
 @as_json
@@ -71,7 +72,7 @@ def pause(runtime: Runtime, name: str, *, lasting: timedelta | None, why: str, a
 
 
 @click.command(epilog=EPILOG)
-@click.argument("name", metavar="NAME|ACCOUNT|all")
+@click.argument("name", metavar="NAME|ACCOUNT|all", shell_complete=completion.anything)
 @why
 @as_json
 @dry_run
@@ -98,7 +99,12 @@ def resume(runtime: Runtime, name: str, *, why: str, as_json: bool, dry_run: boo
 
 @click.command(epilog=EPILOG)
 @click.option("--until", required=True, callback=_moment, metavar="ISO", help="Its end, with a time zone.")
-@click.option("--account", metavar="NAME", help="Only this account; without it, every one.")
+@click.option(
+    "--account",
+    metavar="NAME",
+    shell_complete=completion.accounts,
+    help="Only this account; without it, every one.",
+)
 @click.option(
     "--reason",
     "why",
@@ -131,7 +137,12 @@ def freeze(runtime: Runtime, *, until: datetime, account: str | None, why: str, 
 
 
 @click.command(epilog=EPILOG)
-@click.option("--account", metavar="NAME", help="Only this account; without it, every one.")
+@click.option(
+    "--account",
+    metavar="NAME",
+    shell_complete=completion.accounts,
+    help="Only this account; without it, every one.",
+)
 @why
 @as_json
 @dry_run
@@ -146,7 +157,7 @@ def unfreeze(runtime: Runtime, *, account: str | None, why: str, as_json: bool, 
 
 
 @click.command(epilog=EPILOG)
-@click.argument("account")
+@click.argument("account", shell_complete=completion.accounts)
 @click.option("--profile", is_flag=True, help="Bind the account anew, to the profile of the identity in place.")
 @why
 @as_json
