@@ -29,8 +29,10 @@ def _duration(_ctx: click.Context, _param: click.Parameter, text: str | None) ->
     return duration
 
 
-def _moment(_ctx: click.Context, _param: click.Parameter, text: str) -> datetime:
-    """Return the moment in UTC."""
+def _moment(_ctx: click.Context, _param: click.Parameter, text: str | None) -> datetime | None:
+    """Return the moment in UTC, or None when none is given."""
+    if text is None:
+        return None
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is not None:
@@ -40,14 +42,37 @@ def _moment(_ctx: click.Context, _param: click.Parameter, text: str) -> datetime
     raise click.BadParameter(f"{text} has no time zone: put Z behind its time, or an offset such as +02:00")
 
 
+_for = click.option("--for", "lasting", callback=_duration, metavar="4h", help="End by itself after this time.")
+_until = click.option("--until", callback=_moment, metavar="ISO", help="End by itself then; with a time zone.")
+
+
+def _end(now: datetime, lasting: timedelta | None, until: datetime | None) -> datetime | None:
+    """Return when what is ordered ends by itself, or None; raises UsageError for two ends, and for one that is past."""
+    if lasting is not None and until is not None:
+        raise click.UsageError("--for and --until both say when it ends: give one of them")
+    if until is not None and until <= now:
+        raise click.UsageError(f"--until {until:%Y-%m-%d %H:%M} UTC is not in the future: it is {now:%H:%M} UTC")
+    return until if lasting is None else _after(now, lasting)
+
+
 @click.command(epilog=EPILOG)
 @click.argument("name", metavar="NAME|ACCOUNT|all", shell_complete=completion.anything)
-@click.option("--for", "lasting", callback=_duration, metavar="4h", help="End by itself after this time.")
+@_for
+@_until
 @why
 @as_json
 @dry_run
 @click.pass_obj
-def pause(runtime: Runtime, name: str, *, lasting: timedelta | None, why: str, as_json: bool, dry_run: bool) -> None:
+def pause(
+    runtime: Runtime,
+    name: str,
+    *,
+    lasting: timedelta | None,
+    until: datetime | None,
+    why: str,
+    as_json: bool,
+    dry_run: bool,
+) -> None:
     """Leave a credential, an account or everything alone for a while.
 
     NAME is a credential, an account, or `all` for every account; credential:NAME and account:NAME say which, where
@@ -58,14 +83,13 @@ def pause(runtime: Runtime, name: str, *, lasting: timedelta | None, why: str, a
     where it is: a staged token keeps waiting in the journal, one that services are served already is closed, one whose
     answer was lost is given up and revoked after the pause. Services keep the token they have.
 
-    The pause is kept in Vault, ends after --for or with `rotator resume`, and alerts once when it lasts longer than
-    pause_limit. A second one takes the place of the first, unless it would end sooner: that is refused.
+    The pause is kept in Vault, ends as --for or --until says or with `rotator resume`, and alerts once when it lasts
+    longer than pause_limit. A second one takes the place of the first, unless it would end sooner: that is refused.
     """
 
     def edits(container: Container) -> Edits:
         now = container.clock.now()
-        until = None if lasting is None else _after(now, lasting)
-        return pauses(container.settings, name, since=now, until=until, order=ordered)
+        return pauses(container.settings, name, since=now, until=_end(now, lasting, until), order=ordered)
 
     ordered = order(why)
     _carry_out_edits(runtime, edits, ordered, as_json=as_json, dry_run=dry_run)
@@ -98,7 +122,8 @@ def resume(runtime: Runtime, name: str, *, why: str, as_json: bool, dry_run: boo
 
 
 @click.command(epilog=EPILOG)
-@click.option("--until", required=True, callback=_moment, metavar="ISO", help="Its end, with a time zone.")
+@_for
+@_until
 @click.option(
     "--account",
     metavar="NAME",
@@ -116,7 +141,16 @@ def resume(runtime: Runtime, name: str, *, why: str, as_json: bool, dry_run: boo
 @as_json
 @dry_run
 @click.pass_obj
-def freeze(runtime: Runtime, *, until: datetime, account: str | None, why: str, as_json: bool, dry_run: bool) -> None:
+def freeze(
+    runtime: Runtime,
+    *,
+    lasting: timedelta | None,
+    until: datetime | None,
+    account: str | None,
+    why: str,
+    as_json: bool,
+    dry_run: bool,
+) -> None:
     """Rotate and revoke nothing from now until a moment, such as over an election.
 
     Services that are rejected get a new token all the same, and so does an emergency. A freeze that outlasts
@@ -126,9 +160,10 @@ def freeze(runtime: Runtime, *, until: datetime, account: str | None, why: str, 
 
     def edits(container: Container) -> Edits:
         now = container.clock.now()
-        if until <= now:
-            raise click.UsageError(f"--until {until:%Y-%m-%d %H:%M} UTC is not in the future: it is {now:%H:%M} UTC")
-        return freezes(container.settings, account, since=now, until=until, order=ordered)
+        end = _end(now, lasting, until)
+        if end is None:
+            raise click.UsageError("--for or --until must say when it ends: a freeze without an end is a pause")
+        return freezes(container.settings, account, since=now, until=end, order=ordered)
 
     if not why.strip():
         raise click.UsageError("--reason is empty: say why, everyone who is held back reads it")

@@ -31,7 +31,7 @@ from worker.policy.orders import (
 )
 from worker.policy.revocation import plan_ordered, strays_of
 from worker.policy.rotation import ROTATION
-from worker.policy.safety import AT_THE_PATH, hands_off
+from worker.policy.safety import hands_off
 from worker.policy.steps import Action, Outcome, Plan, Reason, Step
 from worker.ports import Clock
 from worker.snapshot import Gatherer
@@ -173,7 +173,7 @@ class Orders:
             plan = plan_revoke_all(facts)
             world.recorder.holds(plan.holds)
             for step in _only(plan, Action.REVOKE_ALL):
-                self._written(world, self._fence_unless_left(world, facts), mark)
+                self._written(world, self._fence(world, facts), mark)
                 world.recorder.done(
                     step,
                     f"Every token of credential {name} is marked for revocation. {after_revoke_all(facts)}",
@@ -200,7 +200,7 @@ class Orders:
                 else:
                     world.recorder.holds([hold])
             for step in _only(plan, Action.RETIRE):
-                self._written(world, self._fence_unless_left(world, facts), retire)
+                self._written(world, self._fence(world, facts), retire)
                 world.recorder.done(step, _RETIRED.format(name=name, path=after_retire(facts)))
                 self._revoke_ordered(world, name)
 
@@ -291,15 +291,6 @@ class Orders:
             return facts
         # Not read again: whatever another hand writes from here on must make the promote that follows fail.
         return replace(facts, path=fence_path(world, facts.location, expected=intent.expected_version))
-
-    def _fence_unless_left(self, world: World, facts: CredentialFacts) -> CredentialFacts:
-        """Fence as `_fence` does, unless the path holds what is not ours: that is left as it is.
-
-        A paused worker's promote may then still put a token there that this order has marked. It is a marked one, so
-        the next sweep finds it: rotated at once, or emptied when it is retired.
-        """
-        hold = hands_off(facts)
-        return facts if hold is not None and hold.reason in AT_THE_PATH else self._fence(world, facts)
 
     def _revoke_ordered(self, world: World, name: str) -> None:
         for tries in range(_MOST_TRIES):

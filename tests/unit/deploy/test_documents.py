@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from config.schema import FieldNames
 from tests.unit.deploy.files import ROOT
-from worker.cli import main
+from worker.cli.lazy import ENTRIES
 from worker.models import ServedDocument
 from worker.policy.steps import Reason
 from worker.vault.documents import WRITE_ID, served_data, tombstone_data
@@ -109,7 +109,7 @@ def test_commands_that_a_document_names_exist(name: str) -> None:
         tuple(words.split())
         for words in re.findall(r"(?:`|exec worker |^)rotator ([a-z]+(?: check)?)\b", _text(name), re.MULTILINE)
     }
-    commands = {(one,) for one in main.commands if one != "config"} | {("config", "check")}
+    commands = {(one,) for one in ENTRIES if one != "config"} | {("config", "check")}
 
     assert named <= commands
 
