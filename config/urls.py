@@ -49,15 +49,19 @@ def check_redis_url(url: str, place: Place) -> bool:
 
 
 def check_proxy_url(url: str, place: Place) -> bool:
-    """Return whether the URL names an http(s) proxy, else False with the mistake added to the place."""
+    """Return whether the URL names an http proxy, else False with the mistake added to the place.
+
+    A proxy that is spoken to over TLS itself is not supported: inside its tunnel nothing would check that what is sent
+    goes through the inner TLS.
+    """
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        usable = parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
         usable = usable and parts.path in {"", "/"} and not parts.query and not parts.fragment
     except ValueError:
         usable = False
     if not usable:
-        place.add("is not the URL of an http(s) proxy", "Write it like http://user:password@proxy:3128")
+        place.add("is not the URL of an http proxy", "Write it like http://user:password@proxy:3128")
     return usable
 
 

@@ -106,6 +106,13 @@ class OrderedFreeze(_Frozen):
         return self.lifted_at is None and now < self.until
 
 
+class Waiting(_Frozen):
+    """A credential that could be rotated by itself, at every flag sweep since then."""
+
+    credential: str
+    since: AwareDatetime
+
+
 class Flag(_Frozen):
     """A verdict that has begun and was announced; it ends when it is no longer found."""
 
@@ -138,6 +145,7 @@ class AccountLedger(_Frozen):
     pauses: tuple[Pause, ...] = ()
     freezes: tuple[OrderedFreeze, ...] = ()
     flags: tuple[Flag, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
     profile: Binding | None = None
     """Written at first contact: an identity of another profile never acts for this account."""
     known: tuple[str, ...] = ()

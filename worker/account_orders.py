@@ -25,7 +25,11 @@ def freeze(ledger: AccountLedger, ordered: OrderedFreeze, now: datetime) -> Acco
 
     Like a pause it replaces without asking: the caller has seen that it does not end sooner.
     """
-    return changed(ledger, pauses=_in_force(ledger.pauses, now), freezes=(ordered,))
+    before = _remembered(ledger.freezes, now)
+    replaced = [one.since for one in before if one.is_in_force_after(now)]
+    ordered = ordered.model_copy(update={"since": min([ordered.since, *replaced])})
+    over = tuple(one for one in before if not one.is_in_force_after(now))
+    return changed(ledger, pauses=_in_force(ledger.pauses, now), freezes=(*over, ordered))
 
 
 def unfreeze(ledger: AccountLedger, now: datetime) -> AccountLedger:

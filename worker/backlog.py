@@ -11,7 +11,7 @@ class News(Enum):
 
 
 class Backlog:
-    """Remembers since when the queue was never seen empty. Workers empty it in a moment, however few they are.
+    """Remembers since when the queue was never seen empty. Workers that keep up empty it in a moment.
 
     Args:
         patience: for how many seconds wake-ups may lie there before it is told.
@@ -21,6 +21,10 @@ class Backlog:
         self._patience = patience
         self._since: float | None = None
         self._told = False
+
+    def begin_anew(self) -> None:
+        """Forget since when the queue was not empty: nobody looked meanwhile."""
+        self._since = None
 
     def look(self, waiting: int, now: float) -> News | None:
         """Return what is new: told once when it begins, and once when it ends.

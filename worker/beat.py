@@ -15,7 +15,7 @@ import structlog
 from celery.beat import Scheduler
 from kombu.exceptions import OperationalError
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 from config.celery import QUEUE
@@ -40,6 +40,9 @@ LEAD_SECONDS = 30.0
 
 LOOK_SECONDS = 5.0
 """How often a beat looks whether it leads, at least; several times in the life of a lead."""
+
+PATIENCE = timedelta(minutes=15)
+"""How long the queue may not be empty before it is told."""
 
 RETRY_SECONDS = 2.0
 """How soon Redis is asked again after it failed."""
@@ -69,9 +72,11 @@ return sent
 """
 
 # Another thing in the queue's place is the workers' to remove; they see it at once, if there are any.
-_WAITING = (
-    "return redis.call('type', KEYS[1]).ok == 'list' and redis.call('llen', KEYS[1]) or redis.call('exists', KEYS[1])"
-)
+_WAITING = """
+local kind = redis.call('type', KEYS[1]).ok
+if kind == 'list' then return redis.call('llen', KEYS[1]) end
+return kind == 'none' and 0 or 1
+"""
 
 _log = structlog.get_logger(__name__)
 
@@ -90,8 +95,8 @@ class SteadyScheduler(Scheduler):
         self._reporter = Reporter(events=None, clock=self._clock)
         super().__init__(*args, **kwargs)
         settings = cast("RotatorApp", self.app).settings
-        self._longest_wait = settings.schedule.longest_wait
-        self._backlog = Backlog(self._longest_wait.total_seconds())
+        self._patience = min(PATIENCE, settings.schedule.longest_wait)
+        self._backlog = Backlog(self._patience.total_seconds())
         self._redis = redis.Redis.from_url(
             settings.infrastructure.redis_url.get_secret_value(),
             socket_timeout=5,
@@ -141,6 +146,8 @@ class SteadyScheduler(Scheduler):
         answer = self._redis.eval(_LEAD, 1, LEAD_KEY, self._name, str(int(LEAD_SECONDS * 1000)))
         if answer == b"newly":
             self._told = self._read_hints()
+            # What lay there while another led, or while Redis was away, is not this leader's to tell.
+            self._backlog.begin_anew()
             _log.info("beat_leads")
         return bool(answer != b"another")
 
@@ -177,13 +184,17 @@ class SteadyScheduler(Scheduler):
         return cast("Mapping[str, Mapping[str, Any]]", self.app.conf.beat_schedule)
 
     def _tell_of_backlog(self) -> None:
-        waiting = cast("int", self._redis.eval(_WAITING, 1, QUEUE))
+        try:
+            waiting = cast("int", self._redis.eval(_WAITING, 1, QUEUE))
+        except ResponseError as error:  # such as a right that is missing: no reason to send nothing
+            _log.warning("beat_cannot_see_the_queue", error=type(error).__name__)
+            return
         match self._backlog.look(waiting, self._clock.monotonic()):
             case News.UNTAKEN:
                 sentence = (
-                    f"Nobody has taken the wake-ups in Redis for {span(self._longest_wait)}: it seems that no worker "
-                    f"runs, or none can keep up. Nothing is rotated, revoked or flagged then; services keep their "
-                    f"tokens. Look whether a worker runs, what its log says, and whether it uses this Redis."
+                    f"The queue of wake-ups in Redis has not been empty for {span(self._patience)}: no worker is "
+                    f"running, or none can keep up. Rotations, revocations and flags may be late; services keep "
+                    f"their tokens. Look whether a worker runs, what its log says, and whether it uses this Redis."
                 )
                 self._tell(Result.FAILED, sentence, Severity.ERROR, Reason.LATE)
             case News.TAKEN_AGAIN:

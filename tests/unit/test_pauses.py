@@ -78,8 +78,22 @@ def test_lifting_an_accounts_pauses_leaves_none(ledger: AccountLedger) -> None:
 @given(LEDGERS)
 def test_a_freeze_is_the_only_ordered_one_and_unfreezing_ends_it(ledger: AccountLedger) -> None:
     after = freeze(ledger, frozen(2), NOON)
-    lifted = frozen(2).model_copy(update={"lifted_at": NOON})
-    assert (after.freezes, unfreeze(after, NOON).freezes) == ((frozen(2),), (lifted,))
+    in_force = [one for one in after.freezes if one.is_in_force_after(NOON)]
+    lifted = [one for one in unfreeze(after, NOON).freezes if one.is_in_force_after(NOON)]
+    assert (in_force, lifted) == ([frozen(2)], [])
+
+
+def test_a_freeze_that_takes_the_place_of_another_began_when_that_one_did() -> None:
+    first = OrderedFreeze(since=ago(days=2), until=NOON + timedelta(hours=1), by="ann", reason="election")
+    longer = OrderedFreeze(since=NOON, until=NOON + timedelta(days=2), by="bob", reason="recount")
+    (one,) = freeze(AccountLedger(account="main", freezes=(first,)), longer, NOON).freezes
+    assert (one.since, one.until, one.by) == (ago(days=2), longer.until, "bob")
+
+
+def test_a_freeze_that_is_over_is_remembered_beside_the_next_one() -> None:
+    first = OrderedFreeze(since=ago(days=2), until=ago(hours=1), by="ann", reason="election")
+    after = freeze(AccountLedger(account="main", freezes=(first,)), frozen(2), NOON)
+    assert after.freezes == (first, frozen(2))
 
 
 def test_a_freeze_that_had_not_begun_is_not_remembered_once_it_is_lifted() -> None:

@@ -29,7 +29,7 @@ def require_fresh(clock: Clock, read_at: ReadAt, facts: CredentialFacts) -> None
     age = max(clock.monotonic() - read_at.monotonic, (clock.now() - read_at.wall).total_seconds())
     if age > LONGEST:
         raise StoodStillError(
-            f"This worker stood still: it read the state of credential {facts.credential.name} (account "
-            f"{facts.credential.account}) {span(timedelta(seconds=age))} ago, and much may have changed since. "
+            f"{span(timedelta(seconds=age))} have passed since this worker read the state of credential "
+            f"{facts.credential.name} (account {facts.credential.account}): it was stopped, or the servers are slow. "
             f"Nothing is done; the next sweep decides afresh."
         )

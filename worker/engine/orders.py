@@ -12,7 +12,15 @@ from worker.engine.revoking import revoke_credential
 from worker.engine.rotating import Rotation
 from worker.engine.world import World
 from worker.errors import ConflictError, RotatorError
-from worker.journal import Journal, VersionedJournal, open_rollback, order_revocations, retire, want_emergency
+from worker.journal import (
+    Journal,
+    RecordState,
+    VersionedJournal,
+    open_rollback,
+    order_revocations,
+    retire,
+    want_emergency,
+)
 from worker.models import ListedToken, Severity
 from worker.policy.adoption import plan_adopt
 from worker.policy.facts import AccountFacts, CredentialFacts
@@ -32,7 +40,7 @@ from worker.policy.orders import (
 from worker.policy.revocation import plan_ordered, strays_of
 from worker.policy.rotation import ROTATION
 from worker.policy.safety import hands_off
-from worker.policy.steps import Action, Outcome, Plan, Reason, Step
+from worker.policy.steps import ORDERED, Action, Outcome, Plan, Reason, Step
 from worker.ports import Clock
 from worker.snapshot import Gatherer
 
@@ -292,13 +300,29 @@ class Orders:
         # Not read again: whatever another hand writes from here on must make the promote that follows fail.
         return replace(facts, path=fence_path(world, facts.location, expected=intent.expected_version))
 
+    def _tell_what_is_left(self, world: World, facts: CredentialFacts) -> None:
+        """Say whether somebody else revoked what this run lost to them, or whether it is still alive."""
+        name = facts.credential.name
+        step = Step(Action.REVOKE, facts.credential.account, name, Reason.ORDERED, "")
+        records = facts.ledger.ledger if facts.ledger else ()
+        left = [one for one in records if one.state is RecordState.REVOKING and one.revoking_reason in ORDERED]
+        if not left and facts.unreadable is None:
+            world.recorder.done(step, f"Another process has meanwhile revoked what was left of credential {name}.")
+            return
+        world.recorder.stopped(
+            step,
+            Reason.INTENT_OPEN if facts.intent is not None else Reason.UNREADABLE,
+            f"{len(left)} tokens of credential {name} are marked for revocation and may still be alive, because "
+            f"a sweep was faster. The next sweep revokes them. To see what becomes of them: rotator plan {name}",
+            Severity.ERROR,
+        )
+
     def _revoke_ordered(self, world: World, name: str) -> None:
         for tries in range(_MOST_TRIES):
             facts = self._gatherer.credential(name)
             steps = plan_ordered(facts)
             if tries and not steps:
-                step = Step(Action.REVOKE, facts.credential.account, name, Reason.ORDERED, "")
-                world.recorder.done(step, f"What was left of credential {name}, another process has revoked meanwhile.")
+                self._tell_what_is_left(world, facts)
             if not revoke_credential(world, facts, steps):
                 break
         try:

@@ -142,7 +142,11 @@ class _Revocations:
         if self._is_held_elsewhere(step):
             return True
         known = self._journal.journal.record_of(token_id)
-        found = world.consumers.departure(self._facts.location, token_id)
+        # Where its secret is known, an id alone does not count as served: who can write the path could keep any alive.
+        promoted = known.promoted_version if known else None
+        own = world.consumers.find(self._facts.location, token_id, prefer=promoted) if promoted else None
+        secret = own.document.secret if own is not None and own.version == promoted else None
+        found = world.consumers.departure(self._facts.location, token_id, secret=secret)
         departure = first_seen(found, known, now, policy.max_clock_skew)
         sentence = why_held(departure, label, policy, now)
         if departure is None or sentence is None:

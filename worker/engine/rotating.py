@@ -42,6 +42,9 @@ from worker.policy.facts import CredentialFacts
 from worker.policy.rotation import is_parked, longest_backoff
 from worker.policy.steps import Action, Reason, Step
 
+_URGENT = frozenset({Reason.COMPROMISED, Reason.DANGLING})
+"""What waits for nothing: services are rejected, or somebody else has their secrets."""
+
 _DERIVE_SHARE = 3
 """The derive may take this fraction of `derive_deadline`, so that it has ended well before anyone abandons it."""
 
@@ -120,7 +123,7 @@ class Rotation:
         if hold is not None:
             world.recorder.holds([hold])
             return False
-        if self._read_at is not None:
+        if self._read_at is not None and step.reason not in _URGENT:
             require_fresh(world.clock, self._read_at, self._facts)
         # Counted from before the intent, as others count who may abandon it after `derive_deadline`.
         give_up_at = world.clock.monotonic() + credential.policy.derive_deadline.total_seconds()

@@ -62,10 +62,14 @@ def of_use(facts: CredentialFacts, tokens: TokenList, now: datetime) -> Iterator
         )
 
 
-def of_lateness(facts: CredentialFacts, late_after: timedelta, now: datetime) -> Iterator[Verdict]:
-    """Yield that a rotation could have begun long ago and did not."""
+def of_lateness(facts: CredentialFacts, state: AccountState, late_after: timedelta, now: datetime) -> Iterator[Verdict]:
+    """Yield that a rotation could have begun long ago and did not, at one sweep after the other.
+
+    A pause, an outage or anything else that held it back may have ended a moment ago: that is not late yet.
+    """
     hold, since = late_hold(facts, late_after, now), late_since(facts, now)
-    if hold is not None and since is not None:
+    waits = next((one.since for one in state.ledger.waiting if one.credential == facts.credential.name), now)
+    if hold is not None and since is not None and now - waits > late_after:
         evidence = {"rule": "late_after", "since": since.isoformat()}
         yield Verdict(hold.reason, hold.credential, hold.sentence, hold.severity, evidence=evidence)
 

@@ -34,12 +34,14 @@ def may_have_served(facts: AccountFacts, step: Step, now: datetime) -> tuple[Cre
 
 
 def _written_by_others(facts: CredentialFacts, now: datetime, within: timedelta) -> bool:
-    """Whether the journal does not account for both of the path's last versions, of which the latest is that young.
+    """Whether the journal does not account for every version of the path that may have been written that lately.
 
-    What left the path left it when a later version was written, so an old latest version needs no reading.
+    What left the path left it when a later version was written, so an old latest version needs no reading. A version
+    that was promoted before that has all later ones after it.
     """
-    path = facts.path
+    path, journal = facts.path, facts.ledger
     if path is None or path.version == 0 or (path.created_time is not None and now - path.created_time >= within):
         return False
-    promoted = {record.promoted_version for record in facts.ledger.ledger} if facts.ledger else set()
-    return not {path.version, path.version - 1} - {0} <= promoted
+    promoted = {one.promoted_version: one.promoted_at for one in (journal.ledger if journal else ())}
+    before = [number for number, at in promoted.items() if number and at is not None and now - at >= within]
+    return any(number not in promoted for number in range(max(before, default=0) + 1, path.version + 1))

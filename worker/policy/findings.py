@@ -49,7 +49,7 @@ def verdicts(facts: AccountFacts, state: AccountState, now: datetime) -> Iterato
                     hold.reason, hold.credential, hold.sentence, hold.severity, evidence={**evidence, "served": served}
                 )
             continue
-        yield from of_lateness(one, facts.late_after, now)
+        yield from of_lateness(one, state, facts.late_after, now)
         yield from of_rotation(one, state, now)
         yield from of_revocation(one, now)
         yield from of_journal_limits(one)

@@ -10,8 +10,11 @@ from worker.policy.verdict import Verdict
 NEAR = 0.7
 """The part of a limit from which on it is told."""
 
-MOST_LISTED = 25_000
-"""Listed tokens of an account: their ids are kept in one entry of Vault, which takes 1 MiB unless set otherwise."""
+ENTRY_BYTES = 1024 * 1024
+"""What Vault and OpenBao take as one entry, unless set otherwise."""
+
+_AROUND_AN_ID = 6
+"""Bytes around each id, as the ledger is kept: quotes, with what guards them, and a comma."""
 
 _SMALL = 200
 """Records and labels of a journal that is far from its limit, whatever is in them."""
@@ -19,15 +22,17 @@ _SMALL = 200
 
 def of_account_limits(facts: AccountFacts, state: AccountState) -> Iterator[Verdict]:
     """Yield that the account has so many tokens that its ledger nears what Vault takes as one entry."""
-    listed = len(state.ledger.baseline.token_ids) if state.ledger.baseline else 0
-    if listed > MOST_LISTED:
+    ids = state.ledger.baseline.token_ids if state.ledger.baseline else ()
+    # Twice, because a list that is doubted is kept beside the one that was believed.
+    share = 2 * sum(len(one) + _AROUND_AN_ID for one in ids) / ENTRY_BYTES
+    if share > NEAR:
         yield Verdict(
             Reason.NEAR_LIMIT,
             "",
-            f"The list of account {facts.account} has {listed:,} tokens. What was listed last is kept in one entry of "
-            f"Vault, which takes 1 MiB unless set otherwise; when it does not fit any more, nothing is derived or "
+            f"The list of account {facts.account} has {len(ids):,} tokens. What was listed last is kept in one entry "
+            f"of Vault and is at {share:.0%} of what fits; when it does not fit any more, nothing is derived or "
             f"revoked. Revoke what nobody uses at the exchange, or move credentials to another account.",
-            evidence={"rule": "listed tokens", "limit": str(MOST_LISTED)},
+            evidence={"rule": "listed tokens"},
         )
 
 
@@ -43,8 +48,8 @@ def of_journal_limits(facts: CredentialFacts) -> Iterator[Verdict]:
             facts.credential.name,
             f"The journal of credential {facts.credential.name} (account {facts.credential.account}) is at "
             f"{share:.0%} of the size beyond which no rotation is started. Its ledger holds "
-            f"{len(journal.ledger):,} tokens: find out which of them cannot be ended. If all are, let another "
-            f"credential take its place at another path, and retire this one.",
+            f"{len(journal.ledger):,} tokens: find out which of them cannot be ended. If all of them have ended, "
+            f"replace it with another credential at another path, and retire this one.",
             evidence={"rule": "journal size", "limit": str(JOURNAL_LIMIT_BYTES)},
         )
 

@@ -183,8 +183,8 @@ def _plan_due(facts: CredentialFacts, now: datetime, requested_at: datetime | No
             return _held(
                 facts,
                 Reason.NOT_DUE,
-                f"{_name(facts)} fell due in a freeze that is over. What fell due in it is rotated one after the "
-                f"other; its turn is in {span(turn - now)}.",
+                f"{_name(facts)} fell due in a freeze that is over. Credentials that fell due during it are spread "
+                f"out; this one's turn comes in {span(turn - now)}.",
             )
         elif verdict.due:
             reason, sentence = (

@@ -14,15 +14,17 @@ def turn_of(facts: CredentialFacts, due_at: datetime, now: datetime) -> datetime
     """Return from when on a credential that is due since `due_at` is rotated by itself, UTC.
 
     That is `due_at`, unless it fell into a freeze that is over. Then it is the freeze's end and a share of its length
-    that hangs on the credential's name: up to `spread` of it, as of a period.
+    that hangs on the credential's name: up to `spread` of it, as of a period. Schedules are not spread.
     """
+    policy = facts.credential.policy
+    if policy.rotation_schedule is not None:
+        return due_at  # a schedule says when, and its window may not reach any further
     start, end = due_at, due_at
     for _ in range(_MOST_FREEZES):
         freeze = _freeze_around(facts, end, now)
         if freeze is None:
             break
         start, end = min(start, freeze.start), freeze.until
-    policy = facts.credential.policy
     return end + spread_of(facts.credential.name, policy.spread * (end - start)) if end > due_at else due_at
 
 

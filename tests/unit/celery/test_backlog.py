@@ -25,6 +25,13 @@ def test_wake_ups_that_are_taken_again_are_told_once() -> None:
     assert told((1, 0), (1, 61), (0, 62), (0, 63)) == [None, News.UNTAKEN, News.TAKEN_AGAIN, None]
 
 
+def test_what_lay_there_while_nobody_looked_counts_from_the_next_look_on() -> None:
+    backlog = Backlog(patience=60.0)
+    assert backlog.look(1, 0) is None
+    backlog.begin_anew()
+    assert (backlog.look(1, 1200), backlog.look(1, 1261)) == (None, News.UNTAKEN)
+
+
 @given(LOOKS)
 def test_what_is_told_begins_and_ends_in_turn(looks: list[tuple[int, float]]) -> None:
     backlog, now, news = Backlog(patience=60.0), 0.0, []

@@ -222,7 +222,8 @@ def test_the_file_of_the_secret_id_is_remembered_so_that_a_new_one_is_found(tmp_
 
 
 @pytest.mark.parametrize(
-    "url", ["planted:3128", "socks5://planted:1080", "http://planted:3128/path", "http://[planted"]
+    "url",
+    ["planted:3128", "https://planted:3128", "socks5://planted:1080", "http://planted:3128/path", "http://[planted"],
 )
 def test_a_proxy_that_is_none_is_refused_without_being_quoted(url: str, tmp_path: Path) -> None:
     (found,) = check_settings(environ_with(tmp_path, ROTATOR_PROXY=url))

@@ -49,6 +49,21 @@ def swept(world: Harness) -> None:
     world.engine.revoke(ACCOUNT)
 
 
+def test_an_id_with_another_secret_at_its_own_path_keeps_no_token_alive() -> None:
+    world = due()
+    old = world.served() or ""
+    world.engine.rotate("mm")
+    good = world.vault.kv.read(world.location())
+    assert good is not None
+    for _ in range(5):
+        world.clock.advance(timedelta(hours=12))
+        world.use_served()
+        world.vault.put_foreign(world.location(), {"token_id": old, "secret": "anVuaw=="})
+        world.vault.put_foreign(world.location(), dict(good.data or {}))
+        swept(world)
+    assert old not in world.live()
+
+
 def days_until_gone(world: Harness, token_id: str) -> float:
     """Sweep and use what is served until that token is revoked; return how many days that took."""
     for hour in range(24 * 21):

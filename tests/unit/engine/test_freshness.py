@@ -67,7 +67,7 @@ def test_a_worker_that_stood_still_says_for_how_long_and_the_next_sweep_rotates(
     world = due()
     standing_still(world, "list_tokens", lambda: getattr(world.clock, pass_time)(timedelta(minutes=2)))
     (held,) = world.outcomes.seen
-    assert (held.reason, "2 min ago" in held.sentence) == (Reason.SUPERSEDED_BY_OTHER, True)
+    assert (held.reason, "2 min have passed" in held.sentence) == (Reason.SUPERSEDED_BY_OTHER, True)
     world.engine.rotate("mm")
     assert len(world.exchange.issued) == 2
 

@@ -122,6 +122,27 @@ def test_an_order_to_revoke_everything_that_meets_a_sweep_at_any_write_ends_all_
     assert (old & world.live(), is_done(outcomes)) == (set(), True)
 
 
+@pytest.mark.parametrize("at", range(1, 8))
+@pytest.mark.parametrize("answered", [True, False])
+def test_an_order_to_revoke_everything_that_meets_a_rotation_is_never_done_while_something_is_left(
+    at: int, *, answered: bool
+) -> None:
+    world = rotated_twice()
+    old, left = world.live(), [None] * at
+
+    def hook(call: Call) -> None:
+        if (call.port, call.method, call.moment) == ("journals", "write", "before") and left:
+            left.pop()
+            if not left:
+                if not answered:
+                    world.exchange.lose_next("derive")
+                world.new_engine().rotate("mm")
+
+    world.vault.on_call = hook
+    outcomes = world.engine.ordered_by(ORDER).revoke_all("mm")
+    assert not (is_done(outcomes) and old & world.live())
+
+
 def test_an_order_to_revoke_everything_that_loses_every_race_is_not_said_to_be_done() -> None:
     world = rotated_twice()
 
@@ -158,6 +179,19 @@ def test_what_a_person_writes_after_the_fence_is_not_overwritten() -> None:
     once(world, "after", "write", lambda: serve_by_hand(world, token.token_id, token.secret), port="consumers")
     world.engine.ordered_by(ORDER).emergency("mm")
     assert world.served() == token.token_id
+
+
+@pytest.mark.parametrize("order", ["retire", "revoke_all"])
+def test_a_promote_that_stood_still_puts_no_marked_token_where_a_person_deleted_the_latest_version(order: str) -> None:
+    world = interrupted(rotated_twice())
+
+    def deleted_and_ordered() -> None:
+        world.vault.kv.delete_latest(world.location())
+        getattr(world.new_engine().ordered_by(ORDER), order)("mm")
+
+    once(world, "before", "write", deleted_and_ordered, port="consumers")
+    world.engine.rotate("mm")
+    assert world.served() is None
 
 
 def test_a_token_that_another_credential_is_served_too_is_not_adopted() -> None:

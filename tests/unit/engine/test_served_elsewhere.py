@@ -367,6 +367,17 @@ def test_a_copy_that_no_sweep_ever_saw_keeps_nothing_alive_with_another_secret(w
     assert not is_alive(world)
 
 
+def test_a_copy_leaves_its_readers_a_grace_however_often_its_path_was_rotated_since(world: Harness) -> None:
+    copy(world)
+    rolled_back(world)
+    for _ in range(3):
+        world.engine.rotate("hedge", requested=True)
+        world.use_served("hedge")
+    world.clock.advance(timedelta(hours=1))
+    world.engine.revoke(ACCOUNT)
+    assert is_alive(world)
+
+
 def test_a_copy_leaves_its_readers_a_grace_although_another_secret_came_after_it(world: Harness) -> None:
     copy(world)
     copy(world, WRONG)

@@ -1,13 +1,17 @@
 """What nears the size of one entry in Vault is told long before nothing can be written any more."""
 
+import json
+from uuid import UUID
+
 import pytest
 
 from tests.build import NOON, account, ago, facts, journal, record, served
-from worker.account_ledger import AccountLedger, Baseline
+from worker.account_ledger import AccountLedger, Baseline, Suspicion
 from worker.journal import JOURNAL_LIMIT_BYTES, RecordState
-from worker.policy.limits import MOST_LISTED
+from worker.policy.limits import ENTRY_BYTES
 from worker.policy.plan import plan_flags
 from worker.policy.steps import Reason
+from worker.vault.documents import account_ledger_data
 
 CURRENT = record(1, RecordState.CURRENT, promoted=ago(days=1))
 
@@ -20,13 +24,22 @@ def told(ledger: AccountLedger | None = None, *, labels: int = 0) -> list[tuple[
 
 
 def listing(tokens: int) -> AccountLedger:
-    baseline = Baseline(token_ids=tuple(f"t{number}" for number in range(tokens)), at=ago(hours=1))
+    """Return a ledger whose last list had so many tokens, with ids as long as a UUID."""
+    baseline = Baseline(token_ids=tuple(str(UUID(int=number)) for number in range(tokens)), at=ago(hours=1))
     return AccountLedger(account="main", baseline=baseline)
 
 
-@pytest.mark.parametrize("tokens, expected", [(MOST_LISTED, []), (MOST_LISTED + 1, [(Reason.NEAR_LIMIT, "")])])
-def test_an_account_with_more_listed_tokens_than_that_is_told(tokens: int, expected: list[tuple[Reason, str]]) -> None:
-    assert told(listing(tokens)) == expected
+def test_an_account_is_told_while_a_doubted_list_still_fits_beside_the_believed_one() -> None:
+    last_that_is_not_told = next(count for count in range(1_000, 30_000, 500) if told(listing(count)))
+    ids = listing(last_that_is_not_told).baseline
+    assert ids is not None
+    doubt = Suspicion(token_ids=ids.token_ids, first_at=NOON, lost=9, sentence="x" * 300)
+    both = listing(last_that_is_not_told).model_copy(update={"suspicion": doubt})
+    assert 0.6 * ENTRY_BYTES < len(json.dumps(account_ledger_data(both))) < 0.9 * ENTRY_BYTES
+
+
+def test_an_account_of_ordinary_size_is_not_told() -> None:
+    assert told(listing(5_000)) == []
 
 
 @pytest.mark.parametrize("share, expected", [(0.6, []), (0.8, [(Reason.NEAR_LIMIT, "mm")])])

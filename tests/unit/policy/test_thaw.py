@@ -132,6 +132,13 @@ def test_a_turn_is_never_before_the_date_and_never_later_than_the_freezes_and_th
     assert due_at <= turn <= max([due_at, *over]) + sum((length for _, length in intervals), 0) * HOUR / 10
 
 
+def test_what_is_due_by_a_schedule_is_not_spread() -> None:
+    one = named("mm", FROZEN, promoted=ago(days=9))
+    policy = Policy(rotation_schedule="0 2 * * *", rotation_window=timedelta(hours=4))
+    one = replace(one, credential=one.credential.model_copy(update={"policy": policy}))
+    assert turn_of(one, WITHIN, NOON) == WITHIN
+
+
 def test_the_due_date_itself_has_its_spread_as_ever() -> None:
     one = named("mm", promoted=ago(days=9))
     verdict = judge_due("mm", one.credential.policy, ago(days=9), NOON)
