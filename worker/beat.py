@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, cast
 
-import redis
 import structlog
 from celery.beat import Scheduler
 from kombu.exceptions import OperationalError
@@ -26,6 +25,7 @@ from worker.heartbeat import pulse_from_environment
 from worker.models import Severity
 from worker.policy.steps import Outcome, Reason, Result
 from worker.policy.wording import span
+from worker.redis import connect
 from worker.reporting import Reporter
 from worker.timetable import due_at, hint
 
@@ -97,13 +97,13 @@ class SteadyScheduler(Scheduler):
         settings = cast("RotatorApp", self.app).settings
         self._patience = min(PATIENCE, settings.schedule.longest_wait)
         self._backlog = Backlog(self._patience.total_seconds())
-        self._redis = redis.Redis.from_url(
-            settings.infrastructure.redis_url.get_secret_value(),
+        self._redis = connect(
+            settings.infrastructure.redis_url,
             socket_timeout=5,
-            socket_connect_timeout=3,
-            socket_keepalive=True,
+            connect_timeout=3,
             # What beat asks is safe to ask again, so that one broken connection is not told as an outage.
             retry=Retry(ExponentialBackoff(cap=1, base=0.2), 2),
+            text=False,
         )
 
     def setup_schedule(self) -> None:

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import redis
 import structlog
 from kombu.transport import virtual
+from pydantic import SecretStr
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
@@ -28,6 +29,7 @@ from redis.retry import Retry
 from config.celery import QUEUE
 from worker.gate import MAX_BYTES, WakeUp
 from worker.inbox import Inbox
+from worker.redis import connect
 
 INBOX = "inbox"
 """The transport option that holds this worker's inbox."""
@@ -92,13 +94,13 @@ class Channel(virtual.Channel):
         super().__init__(connection, **kwargs)
         options = connection.client.transport_options
         self._inbox: Inbox | None = options.get(INBOX)
-        self._client = redis.Redis.from_url(
-            connection.client.hostname,
+        self._client = connect(
+            SecretStr(connection.client.hostname),
             socket_timeout=options.get("socket_timeout", 5),
-            socket_connect_timeout=options.get("socket_connect_timeout", 3),
-            socket_keepalive=True,
+            connect_timeout=options.get("socket_connect_timeout", 3),
             # Once more, to get over a connection that Redis closed. What may thereby be sent twice is a wake-up.
             retry=Retry(NoBackoff(), 1),
+            text=False,
         )
         self._take = self._client.register_script(TAKE)
         self._failing = False

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import active_count
 from time import monotonic
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -52,7 +53,7 @@ def aside() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def behind(server: EmbeddedRedis, proxy: RedisProxy, **more: float) -> redis.Redis:
+def behind(server: EmbeddedRedis, proxy: RedisProxy, **more: Any) -> redis.Redis:
     parts = urlsplit(server.url)
     return connect(SecretStr(f"redis://:{parts.password}@127.0.0.1:{proxy.port}/0"), **more)
 

@@ -14,6 +14,7 @@ from worker.journal import Journal, VersionedJournal, end_record, mark_revoking,
 from worker.models import ConsumersPath, PathContent, RevokeResult, Severity
 from worker.policy.departures import first_seen, why_held
 from worker.policy.elsewhere import may_have_served
+from worker.policy.ended import looks_cut_short
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.revocation import may_end
 from worker.policy.steps import ORDERED, Action, Reason, Step
@@ -22,6 +23,11 @@ _STILL_LISTED = (
     "The exchange answered 404 for {label}, but its list still has that token, so it may be alive; the revocation "
     "stays open and is tried again by the next sweep. If this lasts, ask the exchange why it does not know a token "
     "that it lists."
+)
+
+_CUT_SHORT = (
+    "The exchange answered 404 for {label}, and its list lacks that token; but it lacks others that should be there, "
+    "too, so it proves nothing. The revocation stays open and is tried again by the next sweep."
 )
 
 
@@ -115,9 +121,14 @@ class _Revocations:
         if not ordered and self._is_served_again(step):
             return
         answer = world.exchange.revoke_token(token_id, profile=profile)
-        if answer is RevokeResult.ALREADY_GONE and list_of(world, step.account, profile).by_id(token_id) is not None:
-            world.recorder.stopped(step, step.reason, _STILL_LISTED.format(label=step.label), Severity.WARNING)
-            return
+        if answer is RevokeResult.ALREADY_GONE:
+            tokens = list_of(world, step.account, profile)
+            if tokens.by_id(token_id) is not None:
+                world.recorder.stopped(step, step.reason, _STILL_LISTED.format(label=step.label), Severity.WARNING)
+                return
+            if looks_cut_short(tokens, token_id, self._facts, world.clock.now()):
+                world.recorder.stopped(step, step.reason, _CUT_SHORT.format(label=step.label), Severity.WARNING)
+                return
         record = self._journal.journal.record_of(token_id)
         if record is None or not may_end(record, answer, self._facts, world.clock.now()):
             world.recorder.done(step, f"{step.label} is not known at the exchange yet; it is asked for again.")

@@ -1,4 +1,4 @@
-"""One Redis client for leases and events."""
+"""The Redis client of leases, events, messages and beat: every command of it has one deadline."""
 
 import socket
 import ssl
@@ -21,7 +21,12 @@ CONNECT_TIMEOUT = 2.0
 
 
 def connect(
-    url: SecretStr, *, socket_timeout: float = SOCKET_TIMEOUT, connect_timeout: float = CONNECT_TIMEOUT
+    url: SecretStr,
+    *,
+    socket_timeout: float = SOCKET_TIMEOUT,
+    connect_timeout: float = CONNECT_TIMEOUT,
+    retry: Retry | None = None,
+    text: bool = True,
 ) -> redis.Redis:
     """Return a thread-safe client of that Redis; it connects at its first command.
 
@@ -29,19 +34,21 @@ def connect(
         url: `redis://` or `rediss://`, with the password in it.
         socket_timeout: seconds to wait for an answer.
         connect_timeout: seconds to wait for a connection. Both together bound a whole command, connecting included.
+        retry: for what is safe to ask again, within that same time; nothing is asked again unless told so.
+        text: whether answers are text; else they are bytes.
 
     Raises:
         ValueError: the URL's scheme is not one of Redis.
     """
     pool = ConnectionPool.from_url(
         url.get_secret_value(),
-        decode_responses=True,
+        decode_responses=text,
         socket_timeout=socket_timeout,
         socket_connect_timeout=connect_timeout,
         socket_keepalive=True,
         # By default redis-py sends a command up to ten more times when its answer is lost: it would take a lease
         # twice (and report that somebody else has it) and append an event twice.
-        retry=Retry(NoBackoff(), 0),
+        retry=retry or Retry(NoBackoff(), 0),
     )
     # Set here, since a `rediss://` URL overrides what `from_url` is told.
     secure = urlsplit(url.get_secret_value()).scheme == "rediss"

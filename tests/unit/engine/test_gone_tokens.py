@@ -59,6 +59,19 @@ def test_a_404_without_a_list_to_compare_ends_nothing(ready: Harness) -> None:
     assert ready.states()[0][1] is REVOKING
 
 
+def test_a_404_and_a_list_that_was_cut_short_end_nothing(ready: Harness) -> None:
+    old = ready.exchange.issued[0].token_id
+
+    def gone_and_cut_short() -> None:
+        ready.exchange.revoke_by_person(old)
+        for one in ready.exchange.issued:
+            ready.exchange.hide(one.token_id)
+
+    ready.exchange.before_next("revoke", gone_and_cut_short)
+    ready.engine.revoke("main")
+    assert ready.states()[0][1] is REVOKING
+
+
 def test_a_404_for_a_token_that_the_list_lacks_too_ends_it(ready: Harness) -> None:
     old = ready.exchange.issued[0].token_id
     ready.exchange.before_next("revoke", lambda: ready.exchange.revoke_by_person(old))
