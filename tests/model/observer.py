@@ -215,7 +215,7 @@ class Observer:
             self.violated(Promise.SHORT_LIST, f"{label}: {about.shrunk[account]}")
 
     def _was_listed(self, about: About, account: str, listed: frozenset[str]) -> None:
-        about.listed[account] = listed
+        about.listed.setdefault(account, listed)  # what a sweep's cap is a share of; further ones follow a 404
         about.shrunk.pop(account, None)
         about.confirmed.discard(account)
         baseline, since = self.memory.baseline[account]

@@ -55,7 +55,7 @@ class About:
     read_back: list[str] = field(default_factory=list)
     """Journals that it read from Vault since it last wrote one."""
     listed: dict[str, frozenset[str]] = field(default_factory=dict)
-    """What the last list of each account told it."""
+    """What the first list of each account told it."""
     shrunk: dict[str, str] = field(default_factory=dict)
     """Accounts whose last list, as this task was told it, had shrunk, and how far."""
     confirmed: set[str] = field(default_factory=set)
