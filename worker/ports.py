@@ -153,12 +153,14 @@ class ConsumersStore(Protocol):
         """
         ...
 
-    def departure(self, location: PathLocation, token_id: str, *, secret: SecretStr | None = None) -> Departure | None:
+    def departure(
+        self, location: PathLocation, token_id: str, *, secret: SecretStr | None = None, unreadable: bool = True
+    ) -> Departure | None:
         """Return when that token was last at the path and when it left; None when no version that is left held it.
 
-        Any version that names the token counts, whoever wrote it; one that was deleted and cannot be read may have.
-        With a secret only those count that serve the token with that very secret. Of versions that were destroyed or
-        trimmed nothing is known. Raises TransientError or PermanentError.
+        Any version that names the token counts, whoever wrote it; with a secret only one that serves the token with
+        that very secret. One that was deleted and cannot be read may have held it, and counts if `unreadable`. Of
+        versions that were destroyed or trimmed nothing is known. Raises TransientError or PermanentError.
         """
         ...
 

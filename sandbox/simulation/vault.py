@@ -125,8 +125,11 @@ class SimulatedConsumers:
         older = self.older.get(location, {})
         return next((older[one] for one in sorted(older, reverse=True) if older[one].token_id == token_id), None)
 
-    def departure(self, location: PathLocation, token_id: str, *, secret: SecretStr | None = None) -> Departure | None:
-        """Return when that token was last at the path, and when it left."""
+    def departure(
+        self, location: PathLocation, token_id: str, *, secret: SecretStr | None = None, unreadable: bool = True
+    ) -> Departure | None:
+        """Return when that token was last at the path, and when it left; nobody deletes versions here."""
+        del unreadable
         self._vault.arrive()
         latest = self.peek(location)
         versions = list(self.older.get(location, {}).items())

@@ -258,9 +258,11 @@ class _Consumers:
         with self._vault.call("consumers", "find", location):
             return self._store.find(location, token_id, prefer=prefer)
 
-    def departure(self, location: PathLocation, token_id: str, *, secret: SecretStr | None = None) -> Departure | None:
+    def departure(
+        self, location: PathLocation, token_id: str, *, secret: SecretStr | None = None, unreadable: bool = True
+    ) -> Departure | None:
         with self._vault.call("consumers", "departure", location):
-            return self._store.departure(location, token_id, secret=secret)
+            return self._store.departure(location, token_id, secret=secret, unreadable=unreadable)
 
     def destroy_secret(self, location: PathLocation, token_id: str) -> tuple[int, ...]:
         with self._vault.call("consumers", "destroy_secret", location):

@@ -96,6 +96,6 @@ def why_held_elsewhere(
     secret = own.document.secret if own is not None and own.version == promoted else None
     if secret is None and reader.served_token_id == token_id:
         return None  # a signed call has told whether that one works
-    departure = world.consumers.departure(reader.location, token_id, secret=secret)
+    departure = world.consumers.departure(reader.location, token_id, secret=secret, unreadable=secret is None)
     sentence = why_held(first_seen(departure, None, now, policy.max_clock_skew), step.label or "", policy, now)
     return None if sentence is None else f"{sentence} (Path {reader.location} of credential {reader.credential.name}.)"

@@ -89,18 +89,20 @@ class VaultConsumers:
                 return ServedVersion(number, document)
         return None
 
-    def departure(self, location: PathLocation, token_id: str, *, secret: SecretStr | None = None) -> Departure | None:
+    def departure(
+        self, location: PathLocation, token_id: str, *, secret: SecretStr | None = None, unreadable: bool = True
+    ) -> Departure | None:
         """Return when that token was last there and when it left; see `worker.ports.ConsumersStore.departure`."""
         later = self._kv.read(location)
         if later is None:
             return None
-        if self._may_hold(location, later, token_id, secret):
+        if self._may_hold(location, later, token_id, secret, unreadable=unreadable):
             return Departure(later.version, served_at=later.created_time, left_at=None)
         for number in reversed(self._kv.older_versions(location)):
             version = self._kv.read(location, version=number)
             if version is None:
                 continue  # trimmed meanwhile
-            if self._may_hold(location, version, token_id, secret):
+            if self._may_hold(location, version, token_id, secret, unreadable=unreadable):
                 return Departure(version.version, served_at=version.created_time, left_at=later.created_time)
             later = version
         return None
@@ -125,8 +127,12 @@ class VaultConsumers:
     def _fields_at(self, location: PathLocation) -> FieldNames:
         return self._fields.get(location, FieldNames())
 
-    def _may_hold(self, location: PathLocation, version: KvVersion, token_id: str, secret: SecretStr | None) -> bool:
+    def _may_hold(
+        self, location: PathLocation, version: KvVersion, token_id: str, secret: SecretStr | None, *, unreadable: bool
+    ) -> bool:
+        if version.data is None:
+            return unreadable
         if secret is None:
-            return version.data is None or holds_token(version.data, token_id)
+            return holds_token(version.data, token_id)
         document = parse_served(version.data, self._fields_at(location))[1]
         return document is not None and (document.token_id, document.secret) == (token_id, secret)

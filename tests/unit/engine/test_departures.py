@@ -64,6 +64,24 @@ def test_an_id_with_another_secret_at_its_own_path_keeps_no_token_alive() -> Non
     assert old not in world.live()
 
 
+def test_a_token_that_a_person_put_back_and_then_deleted_keeps_its_grace() -> None:
+    world = due()
+    old = world.served() or ""
+    world.engine.rotate("mm")
+    world.clock.advance(timedelta(hours=30))
+    world.use_served()
+    good = world.vault.kv.read(world.location())
+    assert good is not None
+    roll_back_by_hand(world, 1)
+    world.clock.advance(timedelta(hours=1))
+    world.vault.kv.delete_latest(world.location())
+    world.vault.put_foreign(world.location(), dict(good.data or {}))
+    world.clock.advance(timedelta(hours=2))
+    world.use_served()
+    swept(world)
+    assert old in world.live()
+
+
 def days_until_gone(world: Harness, token_id: str) -> float:
     """Sweep and use what is served until that token is revoked; return how many days that took."""
     for hour in range(24 * 21):
