@@ -91,6 +91,8 @@ secret_id_ttl=${APPROLE_SECRET_ID_TTL:-0}
     secret_id_ttl="$secret_id_ttl" secret_id_num_uses=0 >/dev/null
 
 mkdir -p "$dir"
+# Wherever this is: no checkout may take the two files up.
+[ -e "$dir/.gitignore" ] || echo '*' >"$dir/.gitignore"
 write_id() {
     chmod "$mode" "$dir/$1.new"
     mv -f "$dir/$1.new" "$dir/$1"
