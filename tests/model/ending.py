@@ -227,6 +227,7 @@ class Ending:
             return
         left = [one for one in (*ours, *astray) if one != token_id]
         left = [one for one in left if not self.memory.is_excused_by_restore(one, name)]
+        left = [one for one in left if not self.memory.is_used_in_the_future(one)]
         if left:
             observer.violated(Promise.LEFT_ALIVE, f"{name}: {left} beside {token_id}")
 

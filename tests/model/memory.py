@@ -70,6 +70,8 @@ class Memory:
     restored: dict[str, float] = field(default_factory=dict)
     """Credentials whose journal was restored: how old the backup was at most."""
     emergencies: dict[str, float] = field(default_factory=dict)
+    emergency_spans: list[tuple[str, float, float]] = field(default_factory=list)
+    """Emergencies that are over: of which credential, from when, and until when."""
 
     def journal(self, credential: str) -> dict[str, Any]:
         """Return the journal as Vault holds it, or an empty one."""
@@ -107,6 +109,11 @@ class Memory:
                 return True
         return False
 
+    def was_born_in_emergency(self, token_id: str, credential: str) -> bool:
+        """Whether the token came into being while an emergency was open, which ends all but the one that it mints."""
+        born = self.world.born(token_id)
+        return any(whose == credential and since <= born <= until for whose, since, until in self.emergency_spans)
+
     def note_journal(self, credential: str, document: dict[str, Any]) -> None:
         """Learn from a journal that has just been written by a worker."""
         now = self.world.now
@@ -127,8 +134,8 @@ class Memory:
             for record in document.get("ledger", ()):
                 if record.get("token_id") and record["state"] not in {"revoked"}:
                     self.marked.setdefault(record["token_id"], (credential, now))
-        elif document.get("emergency_at") is None:
-            self.emergencies.pop(credential, None)
+        elif document.get("emergency_at") is None and credential in self.emergencies:
+            self.emergency_spans.append((credential, self.emergencies.pop(credential), now))
 
     def note_ledger(self, account: str) -> None:
         """Learn what holds an account back from now on."""
@@ -151,6 +158,12 @@ class Memory:
             return 0.0
         dated = found[0].token(token_id).created_at - START
         return self.world.now - min(self.world.born(token_id), dated.total_seconds())
+
+    def is_used_in_the_future(self, token_id: str) -> bool:
+        """Whether the exchange dates its last use ahead, because its clock was off: it waits until `max_age` then."""
+        found = self.world.token(token_id)
+        used = found[0].token(token_id).last_used_at if found else None
+        return used is not None and (used - START).total_seconds() > self.world.now
 
     def records(self, credential: str) -> list[dict[str, Any]]:
         """Return the records of a credential's journal."""

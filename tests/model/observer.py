@@ -243,8 +243,12 @@ class Observer:
             return
         record = next((one for one in self.memory.records(credential) if one.get("token_id") == token_id), {})
         ordered = record.get("revoking_reason") in ORDERED
-        if memory.is_ordered(token_id, credential) or (ordered and memory.is_excused_by_restore(token_id, credential)):
+        if memory.is_ordered(token_id, credential):
+            return
+        if ordered and memory.is_excused_by_restore(token_id, credential):
             return  # a restored journal may hold an emergency that was over, and asks for all that it finds
+        if ordered and memory.was_born_in_emergency(token_id, credential):
+            return
         for placement in world.holdings.of(token_id):
             found = world.token(token_id)
             if not placement.may_be_held(world.now, self.readers_hold) or not found or found[1] != placement.secret:

@@ -47,8 +47,8 @@ PROFILES = (
         "f-list-after-a-404",
         "a 404 ends an entry only when a list of the right profile lacks the token as well",
         "worker/engine/revoking.py",
-        "        if answer is RevokeResult.ALREADY_GONE and list_of(",
-        "        if answer is None and list_of(",
+        "        if answer is RevokeResult.ALREADY_GONE:\n",
+        "        if answer is None:\n",
         _GONE,
     ),
     of(

@@ -26,8 +26,8 @@ REVOCATION = (
         "quiet",
         "a token that services use is not revoked before max_age",
         _REVOCATION,
-        "    if last is not None and _quiet_for(facts, last, now) < quiet_for:\n",
-        "    if last is not None and _quiet_for(facts, last, now) < quiet_for * 0:\n",
+        "    if last is not None and quiet_for_sure(facts, last, now) < quiet_for:\n",
+        "    if last is not None and quiet_for_sure(facts, last, now) < quiet_for * 0:\n",
         by_pytest("tests/unit/policy/test_revocation.py"),
     ),
     of(

@@ -14,7 +14,8 @@ def first_seen(
 ) -> Departure | None:
     """Return the departure with a time that has passed: Vault's clock may have been ahead when the token left.
 
-    Then the token left when the journal says that it was superseded; when it does not say, just now, when it is seen.
+    Then the token left when the journal says that it was superseded, if that was after it was last there; else just now,
+    when it is seen. (Whoever put it back may have done so long after it was superseded for the first time.)
 
     Args:
         departure: as Vault's versions tell it.
@@ -25,7 +26,9 @@ def first_seen(
     if departure is None or departure.left_at is None or departure.left_at - now <= skew:
         return departure
     superseded = known.superseded_at if known else None
-    return replace(departure, left_at=now if superseded is None else min(superseded, now))
+    if superseded is None or superseded < departure.served_at:
+        return replace(departure, left_at=now)
+    return replace(departure, left_at=min(superseded, now))
 
 
 def why_held(departure: Departure | None, label: str, policy: Policy, now: datetime) -> str | None:

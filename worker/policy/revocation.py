@@ -6,9 +6,8 @@ that Vault serves; superseded ones after grace *and* when use proves the cut-ove
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from worker.account_ledger import quiet_since
 from worker.journal import Journal, RecordState, TokenRecord
 from worker.models import ListedToken, RevokeResult, Severity, TokenList
 from worker.policy.caps import within_cap
@@ -17,6 +16,7 @@ from worker.policy.due import age_of
 from worker.policy.ended import came_back
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.guards import credential_held_back, freezes_of, held_back
+from worker.policy.quiet import quiet_for_sure, why_not_quiet
 from worker.policy.safety import AT_THE_PATH, account_hold, hands_off
 from worker.policy.steps import ORDERED, Action, Hold, Plan, Reason, Step
 from worker.policy.usage import is_adopted, stale_verdict, used_by_others
@@ -174,8 +174,8 @@ def _superseded(
         return _hold(facts, Reason.NOT_LISTED, sentence, record=record)
     last = listed.last_used_at
     quiet_for = policy.quiet_period + policy.lastused_lag
-    if last is not None and _quiet_for(facts, last, now) < quiet_for:
-        sentence = _why_not_quiet(since, facts, last, now, quiet_for)
+    if last is not None and quiet_for_sure(facts, last, now) < quiet_for:
+        sentence = why_not_quiet(since, facts, last, now, quiet_for)
         if overlap_over and policy.on_overlap == "revoke":
             limit = f"max_overlap {span(policy.max_overlap)}"
             sentence = f"{since}, and so is {limit}; on_overlap says to revoke it, in use or not."
@@ -198,23 +198,6 @@ def _superseded(
         return _step(facts, Action.REVOKE, Reason.OVERLAP_OVER, sentence, record, listed)
     sentence = f"{since} and it is quiet, but no service has used its successor yet."
     return _hold(facts, Reason.NOT_ADOPTED_YET, sentence, record=record)
-
-
-def _why_not_quiet(since: str, facts: CredentialFacts, last: datetime, now: datetime, quiet_for: timedelta) -> str:
-    if now - last >= quiet_for:
-        return (
-            f"{since}, but the exchange did not answer until {span(_quiet_for(facts, last, now))} ago, so nobody could "
-            f"use it; it must be quiet for {span(quiet_for)} from then on."
-        )
-    return (
-        f"{since}, but a service used it {span(now - last)} ago; it must be quiet for {span(quiet_for)}. Find the "
-        f"reader that did not pick up the new version."
-    )
-
-
-def _quiet_for(facts: CredentialFacts, last: datetime, now: datetime) -> timedelta:
-    """Return how long it is certain that nobody used a token who could have."""
-    return now - (quiet_since(facts.state.ledger, last, now) if facts.state else last)
 
 
 def strays_of(facts: CredentialFacts, tokens: Sequence[ListedToken]) -> tuple[Step, ...]:

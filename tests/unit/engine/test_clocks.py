@@ -549,3 +549,40 @@ def test_a_worker_whose_clock_is_off_beside_one_that_is_right_neither_adds_nor_t
         due.clock.advance(MINUTE)
     assert due.live() == {old, due.served()}
     assert len(due.exchange.issued) == 2
+
+
+# --- what left a path while Vault's clock was wrong
+
+
+def put_back_and_right(world: Harness, *, ahead: timedelta) -> str:
+    """Put the superseded token back by hand, and right again while Vault's clock is off; return its id."""
+    old = world.served() or ""
+    world.engine.rotate("mm")
+    world.clock.advance(3 * DAY)
+    versions = {one.version: one.data for one in world.vault.versions(world.location())}
+    world.vault.put_foreign(world.location(), dict(versions[1] or {}))
+    world.clock.advance(HOUR)
+    set_vault(world, ahead)
+    world.vault.put_foreign(world.location(), dict(versions[2] or {}))
+    set_vault(world, timedelta(0))
+    return old
+
+
+def test_a_token_that_was_put_back_and_left_while_vault_was_ahead_has_its_grace_from_then_on(due: Harness) -> None:
+    old = put_back_and_right(due, ahead=MONTH)
+    due.clock.advance(HOUR)
+    due.use_served()
+    due.engine.revoke("main")
+    assert old in due.live()
+
+
+def test_that_grace_ends_although_vault_dated_the_end_a_month_ahead(due: Harness) -> None:
+    old = put_back_and_right(due, ahead=MONTH)
+    due.clock.advance(HOUR)
+    due.use_served()
+    due.engine.revoke("main")
+    due.clock.advance(25 * HOUR)
+    due.use_served()
+    due.clock.advance(MINUTE)
+    due.engine.revoke("main")
+    assert old not in due.live()

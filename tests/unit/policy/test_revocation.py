@@ -72,6 +72,11 @@ REVOKES = [
 ]
 
 
+def test_a_last_use_that_is_dated_ahead_is_told_as_what_it_is() -> None:
+    (hold,) = plan_revocations(pair(superseded=ago(days=2), old_used=ago(days=-9)), NOON).holds
+    assert (hold.reason, "dates its last use 9 d ahead" in hold.sentence) == (Reason.STILL_USED, True)
+
+
 @pytest.mark.parametrize("case", REVOKES, ids=[name for name, *_ in REVOKES])
 def test_a_superseded_token_is_revoked_when(case: tuple[str, AccountFacts, Reason]) -> None:
     _, given_facts, reason = case
