@@ -181,6 +181,7 @@ class Ending:
         self._order("revoke all", name)
         self.world.tell("a person", f"removes {location(name)} with all its versions")
         self.world.kv.forget(location(name))
+        self.memory.wiped.add(location(name))
         self.world.place(location(name), None, by_person=True)
 
     def _order(self, kind: str, name: str) -> None:

@@ -8,6 +8,7 @@ from config.schema import Guards
 from tests.model.clocks import START
 from tests.model.scheduler import Task
 from tests.model.world import ACCOUNTS, CREDENTIALS, About, World, journal_location, ledger_location
+from worker.models import PathLocation
 
 ENDING = frozenset({"emergency", "revoke all", "retire"})
 ORDERED = frozenset({"compromised", "retired", "ordered"})
@@ -67,6 +68,8 @@ class Memory:
         default_factory=lambda: dict.fromkeys(ACCOUNTS, (None, 0.0))
     )
     """What each account's last believed list had, and since when that is known."""
+    wiped: set[PathLocation] = field(default_factory=set)
+    """Paths that people removed with all versions: what was copied there before, nobody can know."""
     restored: dict[str, float] = field(default_factory=dict)
     """Credentials whose journal was restored: how old the backup was at most."""
     emergencies: dict[str, float] = field(default_factory=dict)

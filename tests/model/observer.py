@@ -256,8 +256,10 @@ class Observer:
             if placement.by_person and about.path_read.get(placement.location, -1.0) < placement.since:
                 continue  # a person put it there after this worker had looked
             age = world.now - world.born(token_id)
-            if placement.location != location(credential) and age >= world.policy.max_age.total_seconds():
-                continue  # a copy is honoured no longer
+            if placement.location != location(credential) and (
+                age >= world.policy.max_age.total_seconds() or placement.location in memory.wiped
+            ):
+                continue  # a copy is honoured no longer, or left no trace
             gone = "is there" if placement.until is None else f"left {(world.now - placement.until) / 60:.0f} min ago"
             self.violated(Promise.READER, f"{token_id} of {credential} at {placement.location}: {gone}")
             return

@@ -14,8 +14,8 @@ def first_seen(
 ) -> Departure | None:
     """Return the departure with a time that has passed: Vault's clock may have been ahead when the token left.
 
-    Then the token left when the journal says that it was superseded, if that was after it was last there; else just now,
-    when it is seen. (Whoever put it back may have done so long after it was superseded for the first time.)
+    Then the token left when the journal says that it was superseded, if that was after it was last there; else just
+    now, when it is seen. (It may have been put back long after it was superseded for the first time.)
 
     Args:
         departure: as Vault's versions tell it.
