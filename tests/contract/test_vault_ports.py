@@ -555,6 +555,19 @@ def test_a_token_that_a_person_put_back_left_when_that_was_put_right(vault: Subj
     assert (found.version, found.left_at) == (3, written_at(vault, location, 4))
 
 
+def test_a_token_left_a_forged_document_with_its_secret_too_and_not_one_with_another_secret(
+    vault: Subject, location: PathLocation
+) -> None:
+    vault.consumers.write(location, document("old"), cas=0)
+    vault.put(location, {"token_id": "old", "secret": SECRET, "sequence": 2**60, "rotation_id": "?"})
+    vault.put(location, {"token_id": "old", "secret": "bm90IGl0cw=="})
+    vault.consumers.write(location, document("new"), cas=3)
+
+    left = vault.consumers.departure(location, "old", secret=SecretStr(SECRET))
+    assert left is not None
+    assert (left.version, left.left_at) == (2, written_at(vault, location, 3))
+
+
 def test_a_token_that_was_never_there_did_not_leave(vault: Subject, location: PathLocation) -> None:
     vault.consumers.write(location, document("token-1"), cas=0)
     vault.consumers.write_tombstone(location, cas=1)

@@ -20,7 +20,7 @@ from worker.vault.documents import (
     WRITE_ID,
     check_field_names,
     copied_data,
-    holds_token,
+    holds,
     parse_served,
     served_data,
     tombstone_data,
@@ -96,13 +96,13 @@ class VaultConsumers:
         later = self._kv.read(location)
         if later is None:
             return None
-        if self._may_hold(location, later, token_id, secret, unreadable=unreadable):
+        if _may_hold(later, token_id, secret, unreadable=unreadable):
             return Departure(later.version, served_at=later.created_time, left_at=None)
         for number in reversed(self._kv.older_versions(location)):
             version = self._kv.read(location, version=number)
             if version is None:
                 continue  # trimmed meanwhile
-            if self._may_hold(location, version, token_id, secret, unreadable=unreadable):
+            if _may_hold(version, token_id, secret, unreadable=unreadable):
                 return Departure(version.version, served_at=version.created_time, left_at=later.created_time)
             later = version
         return None
@@ -122,17 +122,14 @@ class VaultConsumers:
 
     def _holds(self, location: PathLocation, number: int, token_id: str) -> bool:
         version = self._kv.read(location, version=number)
-        return version is not None and holds_token(version.data, token_id)
+        return version is not None and holds(version.data, token_id)
 
     def _fields_at(self, location: PathLocation) -> FieldNames:
         return self._fields.get(location, FieldNames())
 
-    def _may_hold(
-        self, location: PathLocation, version: KvVersion, token_id: str, secret: SecretStr | None, *, unreadable: bool
-    ) -> bool:
-        if version.data is None:
-            return unreadable
-        if secret is None:
-            return holds_token(version.data, token_id)
-        document = parse_served(version.data, self._fields_at(location))[1]
-        return document is not None and (document.token_id, document.secret) == (token_id, secret)
+
+def _may_hold(version: KvVersion, token_id: str, secret: SecretStr | None, *, unreadable: bool) -> bool:
+    # Whatever else is there: services take the two fields out of a document that we would not call ours.
+    if version.data is None:
+        return unreadable
+    return holds(version.data, token_id) and (secret is None or holds(version.data, secret.get_secret_value()))

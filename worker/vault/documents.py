@@ -181,9 +181,9 @@ def _parse_bare(renamed: Mapping[str, Any]) -> tuple[PathContent, ServedDocument
     )
 
 
-def holds_token(data: Mapping[str, Any] | None, token_id: str) -> bool:
-    """Whether that version's data names the token in any field: the field names may have been set anew since."""
-    return data is not None and token_id in data.values()
+def holds(data: Mapping[str, Any] | None, value: str) -> bool:
+    """Whether that version's data has that token id, or secret, in any field: field names may have been set anew."""
+    return data is not None and value in data.values()
 
 
 def journal_data(journal: Journal) -> dict[str, Any]:

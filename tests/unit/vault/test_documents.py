@@ -15,7 +15,7 @@ from worker.models import DerivedToken, PathContent, PathLocation, ServedDocumen
 from worker.vault.documents import (
     WRITE_ID,
     check_field_names,
-    holds_token,
+    holds,
     journal_data,
     parse_journal,
     parse_served,
@@ -125,11 +125,11 @@ def test_a_deleted_version_is_foreign() -> None:
 def test_a_version_is_known_by_its_token_whatever_the_field_is_called(
     document: ServedDocument, fields: FieldNames
 ) -> None:
-    assert holds_token(through_json(served_data(document, fields)), document.token_id)
+    assert holds(through_json(served_data(document, fields)), document.token_id)
 
 
 def test_a_destroyed_version_holds_no_token() -> None:
-    assert not holds_token(None, "token-1")
+    assert not holds(None, "token-1")
 
 
 @pytest.mark.parametrize(
