@@ -275,7 +275,8 @@ class Observer:
 
     def _is_not_held_back(self, about: About, credential: str, what: str, *, doubt: bool) -> None:
         """Check that nothing held the credential back since before this run began, and still does."""
-        account, now = CREDENTIALS[credential], START + timedelta(seconds=self.world.now - _LONGEST_SKEW)
+        account, now = CREDENTIALS[credential], START + timedelta(seconds=self.world.now)
+        skew = timedelta(seconds=_LONGEST_SKEW)  # a worker's clock may be that far off, either way
         begun = self.world.scheduler.current.begun if self.world.scheduler.current else 0.0
         for text, since in self.memory.held[account].items():
             kind, one, *_ = json.loads(text)
@@ -285,9 +286,9 @@ class Observer:
                 continue
             if one is not None:
                 scope, until = one.get("credential"), one.get("until")
-                if scope not in {None, credential} or (until and datetime.fromisoformat(until) < now):
+                if scope not in {None, credential} or (until and datetime.fromisoformat(until) < now + skew):
                     continue
-                if datetime.fromisoformat(one["since"]) > now:
+                if datetime.fromisoformat(one["since"]) > now - skew:
                     continue
             self.violated(Promise.HELD_BACK, f"{credential} ({kind}): {what}")
             return
