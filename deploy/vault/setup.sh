@@ -41,6 +41,16 @@ fail() {
     exit 1
 }
 
+# Is this folder in a git checkout?
+in_checkout() {
+    folder=$(cd "$1" && pwd)
+    while [ "$folder" != / ]; do
+        [ -e "$folder/.git" ] && return 0
+        folder=$(dirname "$folder")
+    done
+    return 1
+}
+
 # Does `vault secrets list` or `vault auth list` name this path?
 listed() {
     "$cli" "$1" list -detailed | awk -v path="$2/" '$1 == path { found = 1 } END { exit !found }'
@@ -91,8 +101,10 @@ secret_id_ttl=${APPROLE_SECRET_ID_TTL:-0}
     secret_id_ttl="$secret_id_ttl" secret_id_num_uses=0 >/dev/null
 
 mkdir -p "$dir"
-# Wherever this is: no checkout may take the two files up.
-[ -e "$dir/.gitignore" ] || echo '*' >"$dir/.gitignore"
+# No checkout may take the two files up.
+if in_checkout "$dir" && [ ! -e "$dir/.gitignore" ]; then
+    echo '*' >"$dir/.gitignore"
+fi
 write_id() {
     chmod "$mode" "$dir/$1.new"
     mv -f "$dir/$1.new" "$dir/$1"

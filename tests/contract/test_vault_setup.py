@@ -158,10 +158,11 @@ def test_the_login_is_readable_to_its_owner_alone(run_setup: Run, tmp_path: Path
 
     folder = tmp_path / "approle"
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.iterdir())}
-    assert modes == {"approle": 0o700, "role_id": 0o400, "secret_id": 0o400, ".gitignore": 0o600}
+    assert modes == {"approle": 0o700, "role_id": 0o400, "secret_id": 0o400}
 
 
 def test_no_checkout_takes_the_login_up(run_setup: Run, tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
     run_setup()
 
     assert (tmp_path / "approle" / ".gitignore").read_text() == "*\n"
