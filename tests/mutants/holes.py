@@ -246,8 +246,13 @@ _PEOPLE = (
                 "copy.works is not False) and subject.was_elsewhere and",
                 "copy.works is not False) and subject is None and",
             ),
+            Change(
+                "worker/policy/elsewhere.py",
+                "    if age is None or age > policy.max_age:\n",
+                "    if age is None or policy is not None:\n",
+            ),
         ),
-        (model("copies,errors", 25),),
+        (model("copies,errors,tokens", 100),),
     ),
     of(
         "i-secret-of-a-copy",
