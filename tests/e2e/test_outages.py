@@ -178,11 +178,14 @@ def test_a_credential_whose_path_is_denied_alerts_and_the_others_go_on(system: S
     whole = policy("worker", system.stack.settings.vault)
     denied = f'path "{hedger.mount}/data/{hedger.path}" {{ capabilities = ["deny"] }}'
     root = hvac.Client(url=system.stack.vault.addr, token=system.stack.vault.root_token.get_secret_value())
+    # What a worker told of an outage before this it tells again only once it has decided about that credential since.
+    system.wait_for_rotations()
     told = system.alerts("unreadable")
     try:
         root.sys.create_or_update_policy(ROLE, f"{whole}\n{denied}\n")
         before = system.promotions()
         until(lambda: system.promotions()["market-maker"] > before["market-maker"], 20, "a rotation of the other")
+        until(lambda: (system.alerts("unreadable") - told)["hedger"] > 0, 20, "the denied path to be told")
         stay(BRIEF)
         stuck = system.promotions()["hedger"] - before["hedger"]
     finally:
