@@ -23,6 +23,16 @@ def rotated_twice() -> Harness:
     return world
 
 
+def due_again() -> Harness:
+    """Return a world whose credential was rotated once, is in use, and is due again."""
+    world = Harness()
+    world.engine.rotate("mm")
+    world.use_served()
+    world.clock.advance(timedelta(days=7))
+    world.outcomes.seen.clear()
+    return world
+
+
 def by_hand() -> Harness:
     """Return a world whose path serves a token that a person issued and wrote there, without a journal."""
     world = Harness()

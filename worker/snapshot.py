@@ -17,6 +17,7 @@ from worker.policy.facts import AccountFacts, AccountState, Copy, CredentialFact
 from worker.policy.profile import without_strange_list
 from worker.policy.safety import AT_THE_PATH, hands_off
 from worker.ports import AccountLedgers, Clock, ConsumersStore, Exchange, JournalStore
+from worker.promoted import promoted_secret
 
 _MOST_READS = 2
 
@@ -132,12 +133,10 @@ class Gatherer:
         copy = Copy(token_id, owner.credential.name, reader.credential.name, works=None)
         if reader.path is None or reader.path.document is None:
             return copy
-        record = owner.ledger.record_of(token_id) if owner.ledger else None
-        promoted = record.promoted_version if record else None
         try:
-            ours = self._consumers.find(owner.location, token_id, prefer=promoted)
+            secret = promoted_secret(self._consumers, owner, token_id)
         except RotatorError:
             return copy
-        if ours is not None and ours.version == promoted:
-            return replace(copy, works=ours.document.secret == reader.path.document.secret)
-        return replace(copy, lost=True)
+        if secret is None:
+            return replace(copy, lost=True)
+        return replace(copy, works=secret == reader.path.document.secret)

@@ -10,6 +10,7 @@ from worker.policy.copies import proved, to_note, to_prove
 from worker.policy.departures import first_seen, why_held
 from worker.policy.facts import AccountFacts, Copy, CredentialFacts
 from worker.policy.steps import Step
+from worker.promoted import promoted_secret
 
 _LONGEST_CALL = timedelta(minutes=1)
 
@@ -89,11 +90,8 @@ def why_held_elsewhere(
     token_id, policy = step.token_id or "", owner.credential.policy
     if world.consumers.find(reader.location, token_id, prefer=None) is None:
         return None
-    record = owner.ledger.record_of(token_id) if owner.ledger else None
-    promoted = record.promoted_version if record else None
-    own = world.consumers.find(owner.location, token_id, prefer=promoted)
     # An id alone keeps no token alive, where its secret is known.
-    secret = own.document.secret if own is not None and own.version == promoted else None
+    secret = promoted_secret(world.consumers, owner, token_id)
     if secret is None and reader.served_token_id == token_id:
         return None  # a signed call has told whether that one works
     departure = world.consumers.departure(reader.location, token_id, secret=secret, unreadable=secret is None)

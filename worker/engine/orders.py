@@ -7,14 +7,12 @@ from typing import Protocol
 
 from worker.engine.adopting import adopt_credential, regain_compromised
 from worker.engine.fencing import fence_path
-from worker.engine.profiles import list_of, require_profile
-from worker.engine.revoking import revoke_credential
+from worker.engine.ordered import MOST_TRIES, revoke_ordered
 from worker.engine.rotating import Rotation
 from worker.engine.world import World
 from worker.errors import ConflictError, RotatorError
 from worker.journal import (
     Journal,
-    RecordState,
     VersionedJournal,
     open_rollback,
     order_revocations,
@@ -37,16 +35,11 @@ from worker.policy.orders import (
     plan_rollback,
     served_of_ours,
 )
-from worker.policy.revocation import plan_ordered, strays_of
 from worker.policy.rotation import ROTATION
 from worker.policy.safety import hands_off
-from worker.policy.steps import ORDERED, Action, Outcome, Plan, Reason, Step
+from worker.policy.steps import Action, Outcome, Plan, Reason, Step
 from worker.ports import Clock
 from worker.snapshot import Gatherer
-
-_MOST_TRIES = 4
-"""Losing a race to a sweep is ordinary: the order is planned anew on what the winner left."""
-
 
 _RETIRED = (
     "Credential {name} is retired: it is never rotated again. {path} Once nothing of it is left, take it out of the "
@@ -127,7 +120,7 @@ class Orders:
                 sentence = f"Another process has replaced every token of credential {name} since it was ordered here."
                 step = Step(Action.EMERGENCY, facts.credential.account, name, Reason.COMPROMISED, "")
                 world.recorder.done(step, sentence)
-                self._revoke_ordered(world, name)
+                revoke_ordered(world, self._gatherer, name)
                 return
             compromised = compromised if compromised is not None else known_tokens(facts.ledger)
             plan = plan_compromised(facts, served)
@@ -145,7 +138,7 @@ class Orders:
                 facts = self._written(world, facts, want_emergency)
             mint = [step for step in plan.steps if step.action in ROTATION and step.reason is Reason.COMPROMISED]
             if Rotation(world, facts, self._new_rotation_id).run(mint):
-                self._revoke_ordered(world, name)
+                revoke_ordered(world, self._gatherer, name)
             else:
                 self._offer_to_revoke(world, name)
 
@@ -156,7 +149,7 @@ class Orders:
         step = Step(Action.EMERGENCY, facts.credential.account, name, Reason.COMPROMISED, "")
         if facts.ledger is not None and facts.ledger.emergency_at is None:
             world.recorder.done(step, f"Another process has finished the emergency of credential {name} meanwhile.")
-            self._revoke_ordered(world, name)
+            revoke_ordered(world, self._gatherer, name)
             return
         world.recorder.stopped(
             step,
@@ -187,7 +180,7 @@ class Orders:
                     f"Every token of credential {name} is marked for revocation. {after_revoke_all(facts)}",
                     severity=Severity.WARNING,
                 )
-                self._revoke_ordered(world, name)
+                revoke_ordered(world, self._gatherer, name)
 
         return self._carry_out(name, Action.REVOKE_ALL, Reason.ORDERED, act)
 
@@ -210,7 +203,7 @@ class Orders:
             for step in _only(plan, Action.RETIRE):
                 self._written(world, self._fence(world, facts), retire)
                 world.recorder.done(step, _RETIRED.format(name=name, path=after_retire(facts)))
-                self._revoke_ordered(world, name)
+                revoke_ordered(world, self._gatherer, name)
 
         return self._carry_out(name, Action.RETIRE, Reason.RETIRED, act)
 
@@ -267,7 +260,7 @@ class Orders:
         account = self._gatherer.settings_of(name).account
         world = self._world_of(account)
         step = Step(action, account, name, reason, "")
-        for left in reversed(range(_MOST_TRIES)):
+        for left in reversed(range(MOST_TRIES)):
             try:
                 act(world)
                 break
@@ -299,39 +292,6 @@ class Orders:
             return facts
         # Not read again: whatever another hand writes from here on must make the promote that follows fail.
         return replace(facts, path=fence_path(world, facts.location, expected=intent.expected_version))
-
-    def _tell_what_is_left(self, world: World, facts: CredentialFacts) -> None:
-        """Say whether somebody else revoked what this run lost to them, or whether it is still alive."""
-        name = facts.credential.name
-        step = Step(Action.REVOKE, facts.credential.account, name, Reason.ORDERED, "")
-        records = facts.ledger.ledger if facts.ledger else ()
-        left = [one for one in records if one.state is RecordState.REVOKING and one.revoking_reason in ORDERED]
-        if not left and facts.unreadable is None:
-            world.recorder.done(step, f"Another process has meanwhile revoked what was left of credential {name}.")
-            return
-        world.recorder.stopped(
-            step,
-            Reason.INTENT_OPEN if facts.intent is not None else Reason.UNREADABLE,
-            f"{len(left)} tokens of credential {name} are marked for revocation and may still be alive, because "
-            f"a sweep was faster. The next sweep revokes them. To see what becomes of them: rotator plan {name}",
-            Severity.ERROR,
-        )
-
-    def _revoke_ordered(self, world: World, name: str) -> None:
-        for tries in range(_MOST_TRIES):
-            facts = self._gatherer.credential(name)
-            steps = plan_ordered(facts)
-            if tries and not steps:
-                self._tell_what_is_left(world, facts)
-            if not revoke_credential(world, facts, steps):
-                break
-        try:
-            account = facts.credential.account
-            tokens = list_of(world, account, require_profile(world, account, facts.state))
-        except RotatorError:
-            return  # what else carries our labels is found by the next sweep that can list
-        facts = self._gatherer.credential(name)
-        revoke_credential(world, facts, strays_of(facts, tokens.tokens))
 
 
 def _only(plan: Plan, action: Action) -> tuple[Step, ...]:

@@ -18,6 +18,7 @@ from worker.policy.ended import looks_cut_short
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.revocation import may_end
 from worker.policy.steps import ORDERED, Action, Reason, Step
+from worker.promoted import promoted_secret
 
 _STILL_LISTED = (
     "The exchange answered 404 for {label}, but its list still has that token, so it may be alive; the revocation "
@@ -154,9 +155,7 @@ class _Revocations:
             return True
         known = self._journal.journal.record_of(token_id)
         # Where its secret is known, an id alone does not count as served: who can write the path could keep any alive.
-        promoted = known.promoted_version if known else None
-        own = world.consumers.find(self._facts.location, token_id, prefer=promoted) if promoted else None
-        secret = own.document.secret if own is not None and own.version == promoted else None
+        secret = promoted_secret(world.consumers, self._facts, token_id)
         found = world.consumers.departure(self._facts.location, token_id, secret=secret)
         departure = first_seen(found, known, now, policy.max_clock_skew)
         sentence = why_held(departure, label, policy, now)

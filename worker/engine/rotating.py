@@ -10,9 +10,9 @@ from datetime import datetime
 
 from structlog.contextvars import bind_contextvars, unbind_contextvars
 
-from worker.engine.departures import departure_of_staged
 from worker.engine.fencing import fence_path
 from worker.engine.freshness import ReadAt, require_fresh
+from worker.engine.giving_up import give_up, refusal_sentence, revoke_strange, tell_parked
 from worker.engine.minting import why_not_mint
 from worker.engine.profiles import remember_profile, require_profile
 from worker.engine.staging import stage_secret
@@ -23,14 +23,12 @@ from worker.errors import (
     CasConflictError,
     ConflictError,
     RotatorError,
-    TransientError,
     TransitionError,
     WrongProfileError,
 )
 from worker.journal import (
     Intent,
     VersionedJournal,
-    abandon,
     close,
     date_promotion,
     new_journal,
@@ -39,7 +37,6 @@ from worker.journal import (
 )
 from worker.models import DerivedToken, Profile, ServedDocument, Severity, WriteReceipt
 from worker.policy.facts import CredentialFacts
-from worker.policy.rotation import is_parked, longest_backoff
 from worker.policy.steps import Action, Reason, Step
 
 _URGENT = frozenset({Reason.COMPROMISED, Reason.DANGLING})
@@ -160,19 +157,9 @@ class Rotation:
         return True
 
     def _end_strange(self, step: Step, token: DerivedToken, profile: Profile) -> None:
-        """Revoke a token that was derived for another profile than the account's, and give the attempt up.
-
-        Its id never reached the journal, and no list of the account will ever show it.
-        """
+        """Revoke a token of another profile than the account's, and give the attempt up."""
         world, wrong = self._world, WrongProfileError(step.account, bound=str(profile), found=str(token.profile))
-        try:
-            world.exchange.revoke_token(token.token_id, profile=token.profile)
-            ended = f"Token {token.token_id}, derived as {step.label}, was revoked at once and served to nobody."
-        except RotatorError as error:
-            ended = (
-                f"Token {token.token_id}, derived as {step.label}, is served to nobody, but it could not be revoked: "
-                f"log in to that profile and revoke it by hand. ({error})"
-            )
+        ended = revoke_strange(world, step, token)
         parked = self._give_up(Reason.OTHER_PROFILE, wrong)
         world.recorder.stopped(step, Reason.OTHER_PROFILE, f"{ended} {wrong}", Severity.ERROR)
         if parked:
@@ -247,18 +234,7 @@ class Rotation:
             if self._serves_staged():
                 return self._close(replace(step, action=Action.CLOSE, reason=Reason.PROMOTED_ALREADY))
         parked = self._give_up(reason)
-        what = {
-            Verification.SCOPES_DIFFER: "has other scopes than were asked for",
-            Verification.UNUSABLE: "has a secret that nothing can be signed with",
-        }.get(verdict, f"was answered 401 for {self._credential.policy.verify_deadline.total_seconds():g} s")
-        whose = f"{step.label} of credential {step.credential} (account {step.account})"
-        if intent is not None and intent.kind == "rollback":
-            sentence = f"The predecessor {whose} {what}, so it is not served again; services keep the present token."
-        else:
-            sentence = (
-                f"The new token {whose} {what}. It was abandoned and will be revoked; services keep the old token. If "
-                f"this repeats, look at the exchange."
-            )
+        sentence = refusal_sentence(step, intent, verdict, self._credential.policy)
         world.recorder.stopped(step, reason, sentence, Severity.ERROR)
         if parked:
             self._tell_parked(step)
@@ -335,40 +311,13 @@ class Rotation:
         return True
 
     def _give_up(self, reason: Reason, error: RotatorError | None = None) -> bool:
-        """Write the abandonment, with the moment before which no further attempt is made.
-
-        Return whether this very failure parks the credential.
-        """
-        world, seen, now, policy = self._world, self._seen(), self._world.clock.now(), self._credential.policy
-        intent = seen.journal.intent
-        departure = departure_of_staged(world, self._location, intent) if intent else None
-        before = seen.journal.failures
-        wait = longest_backoff(before.attempts + 1, policy) * world.jitter()
-        if isinstance(error, TransientError) and error.retry_after is not None:
-            wait = max(wait, min(error.retry_after, policy.backoff_cap))
-        abandoned = abandon(
-            seen.journal,
-            reason=reason.value,
-            now=now,
-            retry_at=now + wait,
-            passing=isinstance(error, TransientError),
-            lost=reason is Reason.DERIVE_LOST,
-            departure=departure,
-        )
-        self._journal = world.journals.write(self._location, abandoned, cas=seen.version)
-        return not is_parked(before, policy) and is_parked(abandoned.failures, policy)
+        """Write the abandonment; return whether this very failure parks the credential."""
+        policy = self._credential.policy
+        self._journal, parked = give_up(self._world, self._location, self._seen(), policy, reason, error)
+        return parked
 
     def _tell_parked(self, step: Step) -> None:
-        """Alert at the very failure that parks the credential, and only then."""
-        failures = self._seen().journal.failures
-        self._world.recorder.stopped(
-            step,
-            Reason.PARKED,
-            f"Credential {step.credential} (account {step.account}) is parked after {failures.count} failed "
-            f"attempts in a row (the last: {failures.last_reason}). Services keep their token; nothing more is "
-            f"tried. Find the cause, then: rotator resume {step.credential}",
-            Severity.ERROR,
-        )
+        tell_parked(self._world, step, self._seen().journal.failures)
 
     def _seen(self) -> VersionedJournal:
         if self._journal is None:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.fakes.vault import Call
 from tests.harness import Crash, Harness
-from tests.scenes import ORDER, rotated_twice
+from tests.scenes import ORDER, due_again, rotated_twice
 from worker.account_ledger import Suspicion
 from worker.errors import CasConflictError, ExchangeUnavailableError, VaultUnavailableError
 from worker.journal import Journal, open_intent
@@ -23,12 +23,7 @@ WARNING = Severity.WARNING
 @pytest.fixture
 def due() -> Harness:
     """A world whose credential was rotated once, was used, and is due again."""
-    world = Harness()
-    world.engine.rotate("mm")
-    world.use_served()
-    world.clock.advance(7 * DAY)
-    world.outcomes.seen.clear()
-    return world
+    return due_again()
 
 
 def sweeps(world: Harness, count: int, *, apart: timedelta = MINUTE) -> None:

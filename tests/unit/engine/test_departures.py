@@ -7,20 +7,10 @@ import pytest
 
 from tests.fakes.vault import Call
 from tests.harness import ACCOUNT, Harness
-from tests.scenes import ORDER
+from tests.scenes import ORDER, due_again
 from worker.errors import AuthenticationRefusedError, ExchangeUnavailableError, VaultUnavailableError
 from worker.journal import RecordState, abandon
 from worker.policy.steps import Reason
-
-
-def due() -> Harness:
-    """Return a world whose credential was rotated once and is due again."""
-    world = Harness()
-    world.engine.rotate("mm")
-    world.use_served()
-    world.clock.advance(timedelta(days=7))
-    world.outcomes.seen.clear()
-    return world
 
 
 def roll_back_by_hand(world: Harness, version: int) -> None:
@@ -50,7 +40,7 @@ def swept(world: Harness) -> None:
 
 
 def test_an_id_with_another_secret_at_its_own_path_keeps_no_token_alive() -> None:
-    world = due()
+    world = due_again()
     old = world.served() or ""
     world.engine.rotate("mm")
     good = world.vault.kv.read(world.location())
@@ -65,7 +55,7 @@ def test_an_id_with_another_secret_at_its_own_path_keeps_no_token_alive() -> Non
 
 
 def test_a_token_that_a_person_put_back_and_then_deleted_keeps_its_grace() -> None:
-    world = due()
+    world = due_again()
     old = world.served() or ""
     world.engine.rotate("mm")
     world.clock.advance(timedelta(hours=30))
@@ -96,7 +86,7 @@ def days_until_gone(world: Harness, token_id: str) -> float:
 @pytest.fixture
 def rolled_back() -> tuple[Harness, str]:
     """A world in which a token was served, not closed, and the version before it put back by a person."""
-    world = due()
+    world = due_again()
     token_id = promote_without_closing(world)
     world.clock.advance(timedelta(minutes=10))
     roll_back_by_hand(world, 1)
@@ -140,7 +130,7 @@ def test_the_attempt_counts_as_a_failure_all_the_same(rolled_back: tuple[Harness
 
 
 def test_a_token_that_one_worker_refuses_and_another_served_has_its_grace_after_a_rollback_by_hand() -> None:
-    world = due()
+    world = due_again()
     promote_without_closing(world)
     world.exchange.fail_next("list_as", AuthenticationRefusedError("401", status=401), count=99)
 
@@ -169,7 +159,7 @@ def test_nothing_is_given_up_when_it_cannot_be_read_whether_the_token_was_served
 @pytest.fixture
 def put_right() -> tuple[Harness, str]:
     """A world whose old token a person served again for a week, beyond its max_age, until that was put right."""
-    world = due()
+    world = due_again()
     old = world.served() or ""
     world.engine.rotate("mm")
     world.use_served()
@@ -226,7 +216,7 @@ def test_an_order_to_end_every_token_waits_for_no_such_grace(put_right: tuple[Ha
 
 
 def test_an_orphan_in_the_ledger_that_a_version_held_a_moment_ago_is_held_in_its_grace() -> None:
-    world = due()
+    world = due_again()
     token_id = promote_without_closing(world)
     roll_back_by_hand(world, 1)
     world.vault.fail_next(VaultUnavailableError("sealed"), method="departure")
@@ -251,7 +241,7 @@ def _give_up_as_an_older_worker_did(world: Harness) -> None:
 @pytest.fixture
 def ready() -> Harness:
     """A world whose first token is superseded, past its grace, quiet, and whose successor is in use."""
-    world = due()
+    world = due_again()
     world.engine.rotate("mm")
     world.clock.advance(timedelta(hours=25))
     world.use_served()

@@ -6,21 +6,11 @@ from datetime import timedelta
 import pytest
 
 from tests.harness import ACCOUNT, Harness
-from tests.scenes import ORDER
+from tests.scenes import ORDER, due_again
 from worker.engine.pausing import pauses
 from worker.policy.steps import Reason
 
 DAY = timedelta(days=1)
-
-
-def due() -> Harness:
-    """Return a world whose credential was rotated once and is due."""
-    world = Harness()
-    world.engine.rotate("mm")
-    world.use_served()
-    world.clock.advance(7 * DAY)
-    world.outcomes.seen.clear()
-    return world
 
 
 def standing_still(world: Harness, before: str, act: Callable[[], object]) -> None:
@@ -36,7 +26,7 @@ def standing_still(world: Harness, before: str, act: Callable[[], object]) -> No
 
 
 def test_a_list_is_not_judged_by_what_was_known_before_the_worker_stood_still() -> None:
-    world = due()
+    world = due_again()
     world.engine.revoke(ACCOUNT)
 
     def the_list_grows_and_shrinks() -> None:
@@ -51,7 +41,7 @@ def test_a_list_is_not_judged_by_what_was_known_before_the_worker_stood_still() 
 
 
 def test_a_pause_that_was_ordered_while_the_worker_stood_still_is_honoured() -> None:
-    world = due()
+    world = due_again()
 
     def somebody_pauses() -> None:
         world.clock.advance(timedelta(minutes=2))
@@ -64,7 +54,7 @@ def test_a_pause_that_was_ordered_while_the_worker_stood_still_is_honoured() -> 
 
 @pytest.mark.parametrize("pass_time", ["advance", "step"])
 def test_a_worker_that_stood_still_says_for_how_long_and_the_next_sweep_rotates(pass_time: str) -> None:
-    world = due()
+    world = due_again()
     standing_still(world, "list_tokens", lambda: getattr(world.clock, pass_time)(timedelta(minutes=2)))
     (held,) = world.outcomes.seen
     assert (held.reason, "2 min have passed" in held.sentence) == (Reason.SUPERSEDED_BY_OTHER, True)
@@ -73,7 +63,7 @@ def test_a_worker_that_stood_still_says_for_how_long_and_the_next_sweep_rotates(
 
 
 def test_what_a_person_asks_for_is_planned_anew_and_done() -> None:
-    world = due()
+    world = due_again()
 
     def hook(moment: str) -> None:
         if moment == "before list_tokens":
@@ -86,6 +76,6 @@ def test_what_a_person_asks_for_is_planned_anew_and_done() -> None:
 
 
 def test_half_a_minute_is_no_reason_to_begin_anew() -> None:
-    world = due()
+    world = due_again()
     standing_still(world, "list_tokens", lambda: world.clock.advance(timedelta(seconds=30)))
     assert len(world.exchange.issued) == 2

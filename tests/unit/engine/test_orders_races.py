@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import count
 
 import pytest
 
@@ -19,13 +20,15 @@ from worker.journal import RecordState, VersionedJournal
 from worker.policy.steps import Reason, Result
 
 
-def once(world: Harness, moment: str, method: str, act: Callable[[], object], *, port: str = "journals") -> None:
-    """Let something happen once, at the next call of that kind."""
-    left = [act]
+def once(
+    world: Harness, moment: str, method: str, act: Callable[[], object], *, port: str = "journals", at: int = 1
+) -> None:
+    """Let something happen once, at the next call of that kind, or at a later one."""
+    calls = count(1)
 
     def hook(call: Call) -> None:
-        if (call.port, call.method, call.moment) == (port, method, moment) and left:
-            left.pop()()
+        if (call.port, call.method, call.moment) == (port, method, moment) and next(calls) == at:
+            act()
 
     world.vault.on_call = hook
 
@@ -108,16 +111,13 @@ def test_an_emergency_issues_nothing_for_a_credential_that_is_retired_meanwhile(
 @pytest.mark.parametrize("at", range(1, 8))
 def test_an_order_to_revoke_everything_that_meets_a_sweep_at_any_write_ends_all_and_is_done(at: int) -> None:
     world = rotated_twice()
-    old, left = world.live(), [None] * at
+    old = world.live()
 
-    def hook(call: Call) -> None:
-        if (call.port, call.method, call.moment) == ("journals", "write", "before") and left:
-            left.pop()
-            if not left:
-                world.new_engine().revoke(ACCOUNT)
-                world.new_engine().flag(ACCOUNT)
+    def sweep() -> None:
+        world.new_engine().revoke(ACCOUNT)
+        world.new_engine().flag(ACCOUNT)
 
-    world.vault.on_call = hook
+    once(world, "before", "write", sweep, at=at)
     outcomes = world.engine.ordered_by(ORDER).revoke_all("mm")
     assert (old & world.live(), is_done(outcomes)) == (set(), True)
 
@@ -128,17 +128,14 @@ def test_an_order_to_revoke_everything_that_meets_a_rotation_is_never_done_while
     at: int, *, answered: bool
 ) -> None:
     world = rotated_twice()
-    old, left = world.live(), [None] * at
+    old = world.live()
 
-    def hook(call: Call) -> None:
-        if (call.port, call.method, call.moment) == ("journals", "write", "before") and left:
-            left.pop()
-            if not left:
-                if not answered:
-                    world.exchange.lose_next("derive")
-                world.new_engine().rotate("mm")
+    def rotate() -> None:
+        if not answered:
+            world.exchange.lose_next("derive")
+        world.new_engine().rotate("mm")
 
-    world.vault.on_call = hook
+    once(world, "before", "write", rotate, at=at)
     outcomes = world.engine.ordered_by(ORDER).revoke_all("mm")
     assert not (is_done(outcomes) and old & world.live())
 
