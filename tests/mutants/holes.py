@@ -79,7 +79,7 @@ _ENDS = (
             ),
             Change(
                 "worker/engine/departures.py",
-                "    found = world.consumers.departure(location, intent.token.token_id)\n",
+                "    found = world.consumers.departure(location, intent.token.token_id, secret=intent.token.secret)\n",
                 "    found = None\n",
             ),
         ),

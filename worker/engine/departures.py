@@ -15,7 +15,8 @@ def departure_of_staged(world: World, location: PathLocation, intent: Intent) ->
     """
     if intent.token is None:
         return None
-    found = world.consumers.departure(location, intent.token.token_id)
+    # Ids can be read in the exchange's list: beside another secret one serves nobody.
+    found = world.consumers.departure(location, intent.token.token_id, secret=intent.token.secret)
     if found is None or found.version <= intent.expected_version:
         return None
     if found.left_at is None:

@@ -35,7 +35,7 @@ from worker.journal import (
     open_intent,
     reopen_verify,
 )
-from worker.models import DerivedToken, Profile, ServedDocument, Severity, WriteReceipt
+from worker.models import DerivedToken, PathContent, Profile, ServedDocument, Severity, WriteReceipt
 from worker.policy.facts import CredentialFacts
 from worker.policy.steps import Action, Reason, Step
 
@@ -304,11 +304,21 @@ class Rotation:
         return True
 
     def _abandon(self, step: Step) -> bool:
+        if step.reason is Reason.ORDERED:
+            self._fence_changed_path()
         parked = self._give_up(step.reason)
         self._world.recorder.done(step, step.sentence, severity=Severity.WARNING)
         if parked:
             self._tell_parked(step)
         return True
+
+    def _fence_changed_path(self) -> None:
+        """Make a promote impossible that the path's version would still allow, and date what a deleted version held."""
+        intent, path = self._seen().journal.intent, self._path
+        if intent is None or path is None or not path.version:
+            return
+        if path.version == intent.expected_version or path.content is PathContent.FOREIGN:
+            self._path = fence_path(self._world, self._location, expected=path.version)
 
     def _give_up(self, reason: Reason, error: RotatorError | None = None) -> bool:
         """Write the abandonment; return whether this very failure parks the credential."""

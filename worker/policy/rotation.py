@@ -55,13 +55,19 @@ def plan_rotation(facts: CredentialFacts, now: datetime, *, requested_at: dateti
 
 
 def _plan_beside_a_changed_path(facts: CredentialFacts, hold: Hold, now: datetime) -> Plan:
-    """Give up an open intent that cannot go on, when tokens that a person ordered to end wait for it."""
-    if facts.intent is None or facts.ledger is None or hold.reason not in AT_THE_PATH:
+    """Give up an open intent when tokens that a person ordered to end wait for it: it cannot go on here."""
+    intent = facts.intent
+    if intent is None or facts.ledger is None or hold.reason not in AT_THE_PATH:
         return Plan(holds=(hold,))
-    waits = any(one.state is RecordState.REVOKING and one.revoking_reason in ORDERED for one in facts.ledger.ledger)
-    steps = _plan_open_intent(facts, facts.intent, now, None).steps
-    hopeless = any(one.action is Action.ABANDON for one in steps)
-    return Plan(steps if waits and hopeless else (), (hold,))
+    if not any(one.state is RecordState.REVOKING and one.revoking_reason in ORDERED for one in facts.ledger.ledger):
+        return Plan(holds=(hold,))
+    if intent.token is None:
+        return Plan(_plan_open_intent(facts, intent, now, None).steps, (hold,))
+    sentence = (
+        f"rotation {intent.rotation_id} of {facts.credential.name} cannot go on beside what somebody else changed at "
+        f"the consumers' path, and tokens that a person ordered to end wait for it."
+    )
+    return Plan(_steps(facts, (Action.ABANDON,), Reason.ORDERED, sentence, intent).steps, (hold,))
 
 
 def _retired(facts: CredentialFacts, at: datetime) -> str:
