@@ -239,12 +239,13 @@ def observe_list(
     guards: Guards,
     now: datetime,
     confirm: bool = True,
+    expected: Collection[str] = (),
 ) -> AccountLedger:
     """Return the ledger after one complete list was read, `now`.
 
     The list is suspicious when it lacks more than `shrink_limit` of the baseline's tokens that we did not revoke, or
     the current tokens of several credentials at once that the baseline had. It is believed once a list that lacks the
-    same tokens was read again `confirm_after` later.
+    same tokens was read again `confirm_after` later. The first list ever is compared with what is expected there.
 
     Args:
         ledger: before.
@@ -254,10 +255,11 @@ def observe_list(
         guards: the account's limits.
         now: the present.
         confirm: whether this clock may tell that `confirm_after` is over.
+        expected: the token ids that journals say are listed, for a ledger that has no baseline (any more).
     """
     ids = tuple(sorted(listed))
     missing = _missing(ledger, listed, currents, now)
-    before = [one for one in (ledger.baseline.token_ids if ledger.baseline else ids) if one not in ended]
+    before = [one for one in (ledger.baseline.token_ids if ledger.baseline else expected) if one not in ended]
     lost = [one for one in before if one not in listed]
     lost_currents = [one for one in lost if one in currents]
     if not lost or (len(lost) <= guards.shrink_limit * len(before) and len(lost_currents) <= 1):

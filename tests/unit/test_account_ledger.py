@@ -31,9 +31,11 @@ def see(
     ended: Collection[str] = (),
     currents: Collection[str] = (),
     guards: Guards = GUARDS,
+    expected: Collection[str] = (),
 ) -> AccountLedger:
     """Return the ledger after that list was read so many minutes past noon."""
-    return observe_list(ledger, listed, ended=ended, currents=currents, guards=guards, now=NOON + at * MINUTE)
+    now = NOON + at * MINUTE
+    return observe_list(ledger, listed, ended=ended, currents=currents, guards=guards, now=now, expected=expected)
 
 
 def doubted(ledger: AccountLedger) -> bool:
@@ -77,6 +79,19 @@ def test_whether_a_list_is_doubted_that(case: tuple[str, set[str], dict[str, Col
 
 def test_the_first_list_ever_is_believed_however_short() -> None:
     assert not doubted(see(EMPTY, set(), currents={"t1", "t2"}))
+
+
+def test_the_first_list_is_doubted_when_it_lacks_what_journals_say_is_listed() -> None:
+    assert doubted(see(EMPTY, set(), currents={"t1"}, expected={"t1"}))
+
+
+def test_a_first_list_that_was_doubted_is_believed_once_it_was_read_again_after_confirm_after() -> None:
+    doubt = see(EMPTY, set(), currents={"t1"}, expected={"t1"})
+    assert not doubted(see(doubt, set(), at=10, currents={"t1"}, expected={"t1"}))
+
+
+def test_what_is_expected_does_not_matter_once_a_list_was_believed() -> None:
+    assert not doubted(see(KNOWN, TEN, at=1, expected={"late"}))
 
 
 def test_a_doubted_list_does_not_become_the_baseline() -> None:

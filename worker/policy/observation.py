@@ -53,6 +53,7 @@ def observe(facts: AccountFacts, now: datetime) -> AccountLedger | None:
         # What was read a while ago confirms no doubt that is younger, and a clock that is off dates none too early.
         now=min(now, facts.listed_at) if agree else max([now, *_other_clocks(facts, now)]),
         confirm=agree,
+        expected=sorted(_surely_listed(facts, now)),
     )
     if not any(one.unreadable for one in facts.credentials):
         # A token that is listed again is proved no longer: else it would be rotated in spite of a freeze.
@@ -63,6 +64,14 @@ def observe(facts: AccountFacts, now: datetime) -> AccountLedger | None:
     return changed(ledger, known=tuple(sorted(_known(facts, ledger))))
 
 
+def _surely_listed(facts: AccountFacts, now: datetime) -> Iterator[str]:
+    """Yield the current tokens that every list shows by now, unless somebody revoked them."""
+    for one in facts.credentials:
+        current, lag = one.current, one.credential.policy.lastused_lag
+        if current is not None and current.token_id and current.promoted_at and now - current.promoted_at > lag:
+            yield current.token_id
+
+
 def _other_clocks(facts: AccountFacts, now: datetime) -> Iterator[datetime]:
     """Yield what the exchange's and Vault's clocks say, as far as that is known."""
     for skew in (facts.exchange_skew, facts.vault_skew):
@@ -71,9 +80,14 @@ def _other_clocks(facts: AccountFacts, now: datetime) -> Iterator[datetime]:
 
 
 def lacks_known(facts: CredentialFacts, tokens: TokenList) -> bool:
-    """Whether a list lacks any token of the last believed one that this credential's own journal has not ended."""
+    """Whether a list lacks any token of the last believed one that this credential's own journal has not ended.
+
+    Where no list was ever believed (or it was forgotten) one may that is empty, or lacks this credential's own token.
+    """
     baseline = facts.state.ledger.baseline if facts.state else None
-    lost = [one for one in baseline.token_ids if tokens.by_id(one) is None] if baseline else []
+    if baseline is None:
+        return not tokens.tokens or (facts.current is not None and tokens.by_id(facts.current.token_id or "") is None)
+    lost = [one for one in baseline.token_ids if tokens.by_id(one) is None]
     records = [facts.ledger.record_of(one) if facts.ledger else None for one in lost]
     return any(record is None or record.state not in _ENDED for record in records)
 

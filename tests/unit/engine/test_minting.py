@@ -6,6 +6,7 @@ import pytest
 
 from tests.harness import ACCOUNT, Harness
 from tests.scenes import ORDER, behind
+from worker.account_ledger import AccountLedger
 from worker.errors import VaultUnavailableError
 from worker.policy.steps import Reason, Result
 
@@ -39,6 +40,40 @@ def test_an_empty_list_lets_no_derive_through_before_any_sweep_has_seen_it_shrin
     world.engine.rotate("mm")
     held = [(one.result, one.reason, one.credential) for one in world.outcomes.seen]
     assert (held, derives(world)) == ([(Result.HELD, Reason.LIST_SHRANK, "mm")], 1)
+
+
+def forget_the_account(world: Harness) -> None:
+    """Leave an account document that was restored from before the first list."""
+    version, _ = world.vault.accounts.read(ACCOUNT)
+    world.vault.accounts.write(AccountLedger(account=ACCOUNT), cas=version)
+
+
+@pytest.mark.parametrize("swept", [False, True])
+def test_an_empty_list_lets_no_derive_through_although_the_last_believed_list_was_forgotten(swept: bool) -> None:  # noqa: FBT001 - by name
+    world = rotated("mm")
+    forget_the_account(world)
+    hide_all(world)
+    if swept:
+        world.engine.revoke(ACCOUNT)
+    world.engine.rotate("mm")
+    assert (world.outcomes.reasons()[-1], derives(world)) == (Reason.LIST_SHRANK, 1)
+
+
+def test_a_credential_that_is_new_waits_for_the_first_list_too_when_it_lacks_what_another_one_serves() -> None:
+    world = Harness("mm", "hedger")
+    world.engine.rotate("mm")
+    world.clock.advance(DAY)
+    hide_all(world)
+    world.engine.rotate("hedger")
+    assert (world.outcomes.reasons()[-1], derives(world)) == (Reason.LIST_SHRANK, 1)
+
+
+def test_a_first_list_that_lacks_what_was_promoted_a_moment_ago_holds_nothing_back() -> None:
+    world = Harness("mm", "hedger")
+    world.engine.rotate("mm")
+    hide_all(world)
+    world.engine.rotate("hedger")
+    assert derives(world) == 2
 
 
 def test_an_empty_list_leaves_no_intent_behind() -> None:

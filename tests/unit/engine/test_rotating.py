@@ -85,6 +85,7 @@ def test_the_writes_come_in_the_order_that_survives_a_crash(world: Harness) -> N
         "before profile",
         "accounts.write",  # at first contact alone: the profile that the account is bound to
         "before list_tokens",
+        "before list_tokens",  # the same: no list was believed yet, so every journal is asked what it should show
         "journals.write",
         "before derive_token",
         "journals.write",
