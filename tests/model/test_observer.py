@@ -203,6 +203,21 @@ def test_what_people_wrote_may_not_be_overwritten(scene: Scene) -> None:
 # --- what a restore, an emergency and a confirmed list excuse
 
 
+FORGED = {"token_id": "nil", "secret": "bm9uZQ==", "label": LABEL}
+
+
+def test_a_forgery_that_serves_nobody_may_be_overwritten_by_an_emergency(scene: Scene) -> None:
+    scene.world.place(location("mm"), FORGED, by_person=True)
+    scene.write(FORGED, {"tombstone": True}, scene.about("emergency"))
+    assert scene.broken == []
+
+
+def test_a_forgery_that_serves_nobody_may_not_be_overwritten_by_a_sweep(scene: Scene) -> None:
+    scene.world.place(location("mm"), FORGED, by_person=True)
+    scene.write(FORGED, {"tombstone": True}, scene.about("rotate"))
+    assert scene.broken == [Promise.OVERWROTE]
+
+
 def write_journal(scene: Scene, **document: Any) -> None:
     """Put mm's journal where the observer reads it, as a worker's write."""
     scene.world.kv.put(journal_location("mm"), {"journal": json.dumps(document)})

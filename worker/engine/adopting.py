@@ -79,7 +79,7 @@ def regain_compromised(
     Args:
         world: the account's ports.
         facts: of the credential; they are returned with the journal as it is then.
-        served: the exchange's row of that token (`worker.policy.orders.served_of_ours`).
+        served: the exchange's row of that token (`worker.policy.served.look_at_served`).
         lost: labels of tokens that the journal may have lost; they are told, and left alone.
 
     Raises:

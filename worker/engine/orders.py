@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from worker.engine.adopting import adopt_credential, regain_compromised
@@ -19,7 +20,7 @@ from worker.journal import (
     retire,
     want_emergency,
 )
-from worker.models import ListedToken, Severity
+from worker.models import Severity
 from worker.policy.adoption import plan_adopt
 from worker.policy.facts import AccountFacts, CredentialFacts
 from worker.policy.observation import observed
@@ -28,15 +29,14 @@ from worker.policy.orders import (
     after_revoke_all,
     is_replaced,
     known_tokens,
-    lost_by,
     plan_compromised,
     plan_retire,
     plan_revoke_all,
     plan_rollback,
-    served_of_ours,
 )
 from worker.policy.rotation import ROTATION
 from worker.policy.safety import hands_off
+from worker.policy.served import UNKNOWN, Served, look_at_served, may_be_looked_at
 from worker.policy.steps import Action, Outcome, Plan, Reason, Step
 from worker.ports import Clock
 from worker.snapshot import Gatherer
@@ -96,18 +96,16 @@ class Orders:
 
     def plan_emergency(self, name: str) -> Plan:
         """Return what an emergency would do."""
-        facts, served, _ = self._compromised(name)
-        return plan_compromised(facts, served)
+        return plan_compromised(*self._compromised(name))
 
-    def _compromised(self, name: str) -> tuple[CredentialFacts, ListedToken | None, tuple[str, ...]]:
-        """Return the credential's facts; for a journal that is behind, the served token's row and what it lost, too."""
+    def _compromised(self, name: str) -> tuple[CredentialFacts, Served]:
+        """Return the credential's facts, and whose the token is that its path serves where the journal does not say."""
         facts = self._gatherer.credential(name)
-        hold = hands_off(facts)
-        if hold is None or hold.reason is not Reason.JOURNAL_BEHIND:
-            return facts, None, ()  # an emergency waits for no list
-        account = self._gatherer.account(facts.credential.account)
+        if not may_be_looked_at(facts):
+            return facts, UNKNOWN  # an emergency waits for no list
+        account = observed(self._gatherer.account(facts.credential.account), self._clock.now())
         facts = next(one for one in account.credentials if one.credential.name == name)
-        return facts, served_of_ours(account, name), lost_by(account, name)
+        return facts, look_at_served(account, name)
 
     def emergency(self, name: str) -> tuple[Outcome, ...]:
         """Mint, verify and promote a fresh token, then revoke every other one of ours at once."""
@@ -115,7 +113,7 @@ class Orders:
 
         def act(world: World) -> None:
             nonlocal compromised
-            facts, served, lost = self._compromised(name)
+            facts, served = self._compromised(name)
             if compromised is not None and is_replaced(facts.ledger, compromised):
                 sentence = f"Another process has replaced every token of credential {name} since it was ordered here."
                 step = Step(Action.EMERGENCY, facts.credential.account, name, Reason.COMPROMISED, "")
@@ -132,10 +130,11 @@ class Orders:
                 act(world)  # what was read before is past: whoever acted meanwhile counts
                 return
             facts = self._fence(world, facts)
-            if served is not None:
-                facts = regain_compromised(world, facts, served, lost)
+            if served.ours is not None:
+                facts = regain_compromised(world, facts, served.ours, served.lost)
             else:
-                facts = self._written(world, facts, want_emergency)
+                above = facts.path.document.sequence if served.is_nobodys and facts.path and facts.path.document else 0
+                facts = self._written(world, facts, partial(want_emergency, above=above))
             mint = [step for step in plan.steps if step.action in ROTATION and step.reason is Reason.COMPROMISED]
             if Rotation(world, facts, self._new_rotation_id).run(mint):
                 revoke_ordered(world, self._gatherer, name)
@@ -151,11 +150,14 @@ class Orders:
             world.recorder.done(step, f"Another process has finished the emergency of credential {name} meanwhile.")
             revoke_ordered(world, self._gatherer, name)
             return
+        again = (
+            "sweeps go on trying" if hands_off(facts) is None else "sweeps do not touch that path, so order it again"
+        )
         world.recorder.stopped(
             step,
             Reason.COMPROMISED,
-            f"No new token of credential {name} could be put in place, so the old ones are still alive; sweeps go on "
-            f"trying. To cut all of them off without a replacement: rotator revoke {name} --all",
+            f"No new token of credential {name} could be put in place, so the old ones are still alive; {again}. "
+            f"To cut all of them off without a replacement: rotator revoke {name} --all",
             Severity.ERROR,
         )
 

@@ -41,13 +41,19 @@ def drop_intent(journal: Journal, *, reason: str, now: datetime) -> Journal:
     return dropped.model_copy(update={"failures": journal.failures, "emergency_at": since})
 
 
-def want_emergency(journal: Journal, *, now: datetime) -> Journal:
+def want_emergency(journal: Journal, *, now: datetime, above: int = 0) -> Journal:
     """Return the journal in which every token is to be replaced at once, its open intent given up.
 
     It is written before anything else is done, so that an emergency which dies is finished by the next sweep.
+
+    Args:
+        journal: before.
+        now: the present.
+        above: the sequence of a document that is to be replaced although it counts further.
     """
     dropped = drop_intent(journal, reason="compromised", now=now)
-    return dropped.model_copy(update={"emergency_at": dropped.emergency_at or now, "sequence": journal.sequence + 1})
+    sequence = max(journal.sequence, above) + 1
+    return dropped.model_copy(update={"emergency_at": dropped.emergency_at or now, "sequence": sequence})
 
 
 def take_over(

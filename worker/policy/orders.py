@@ -4,34 +4,34 @@ from datetime import datetime
 
 from worker.journal import LIVE, Journal, RecordState, TokenRecord
 from worker.models import ListedToken, PathContent
-from worker.policy.ahead import is_label_of
 from worker.policy.due import is_overdue
-from worker.policy.facts import AccountFacts, CredentialFacts
+from worker.policy.facts import CredentialFacts
 from worker.policy.guards import credential_held_back
 from worker.policy.refusals import hold_of, live_records, refused, step_of, with_hint
 from worker.policy.rotation import ROTATION, purpose_of
 from worker.policy.safety import AT_THE_PATH, hands_off
+from worker.policy.served import UNKNOWN, Served
 from worker.policy.steps import Action, Hold, Plan, Reason, Step
 
 _BREAK_GLASS = "To cut its tokens off without a replacement: rotator revoke {name} --all"
 
 
-def plan_compromised(facts: CredentialFacts, served: ListedToken | None = None) -> Plan:
+def plan_compromised(facts: CredentialFacts, found: Served = UNKNOWN) -> Plan:
     """Return the steps of an emergency: a fresh token, then every other one revoked at once.
 
     An open intent is never rolled forward: it is closed when services are served its token already, else fenced and
     abandoned. Freeze, pause, parking, window and an unreadable list do not stand in the way. Nor does a journal that
-    is behind, when what is served in its stead is ours.
+    is behind, when what is served in its stead is ours, or is a token that nobody can use.
 
     Args:
         facts: of the credential.
-        served: what `served_of_ours` found, for a journal that is behind.
+        found: what `look_at_served` found.
     """
     name, journal = facts.credential.name, facts.ledger
     hold = hands_off(facts)
-    if hold is not None and hold.reason is Reason.JOURNAL_BEHIND and served is not None and not _is_retired(journal):
-        return Plan(steps=(*_settle(facts, Reason.COMPROMISED), *_mint(facts), *_revokes_with(facts, served)))
-    if hold is not None:
+    if hold is not None and found.ours is not None and not _is_retired(journal):
+        return Plan(steps=(*_settle(facts, Reason.COMPROMISED), *_mint(facts), *_revokes_with(facts, found.ours)))
+    if hold is not None and not (found.is_nobodys and journal is not None and _any_live(journal)):
         can_cut_off = bool(plan_revoke_all(facts).steps)
         return refused(with_hint(hold, _BREAK_GLASS.format(name=name)) if can_cut_off else hold)
     if journal is not None and journal.retired_at is not None:
@@ -50,28 +50,6 @@ def _is_retired(journal: Journal | None) -> bool:
 def _mint(facts: CredentialFacts) -> tuple[Step, ...]:
     why = f"{facts.credential.name} is compromised."
     return tuple(step_of(facts, one, Reason.COMPROMISED, f"{why} Next: {purpose_of(one)}.") for one in ROTATION)
-
-
-def served_of_ours(account: AccountFacts, name: str) -> ListedToken | None:
-    """Return the exchange's row of the token that is served although the journal is behind, if that token is ours.
-
-    It is when the ledger knows it and has not ended it, or when the exchange says that it carries the very label of the
-    served document: whoever can merely write the path can give no token a label. None as well when that is unknown.
-    """
-    facts = next(one for one in account.credentials if one.credential.name == name)
-    document, journal = facts.path.document if facts.path else None, facts.ledger
-    row = account.tokens.by_id(document.token_id) if document is not None and account.tokens is not None else None
-    if document is None or row is None:
-        return None
-    record = journal.record_of(row.token_id) if journal else None
-    if record is not None:
-        return row if record.state in LIVE else None
-    others = [one for one in account.credentials if one is not facts]
-    if any(one.unreadable is not None or one.knows(row) for one in others):
-        return None
-    staged = facts.intent.token if facts.intent else None
-    is_staged = staged is not None and staged.token_id == row.token_id
-    return row if is_staged or row.label == document.label else None
 
 
 def known_tokens(journal: Journal | None) -> frozenset[str]:
@@ -98,15 +76,6 @@ def _settle(facts: CredentialFacts, reason: Reason) -> tuple[Step, ...]:
     if promoted and reason is Reason.COMPROMISED and hands_off(facts) is None:
         return (step_of(facts, Action.CLOSE, Reason.PROMOTED_ALREADY, f"{attempt} is promoted already and is closed."),)
     return (step_of(facts, Action.ABANDON, reason, f"{attempt} is fenced and given up."),)
-
-
-def lost_by(account: AccountFacts, name: str) -> tuple[str, ...]:
-    """Return the labels of live tokens that a journal which is behind may have lost: they look ours, none knows them.
-
-    Another deployment with the same names has such labels, too: nothing is revoked for its label's form alone.
-    """
-    strangers = account.strangers(account.tokens) if account.tokens is not None else ()
-    return tuple(one.label for one in strangers if one.label is not None and is_label_of(name, one.label))
 
 
 def plan_revoke_all(facts: CredentialFacts) -> Plan:

@@ -93,15 +93,16 @@ def test_an_order_to_end_all_tokens_ends_them_whatever_is_at_the_path(
     assert (result.exit_code, ours(used)) == (OK, set()), result.stdout
 
 
-@pytest.mark.parametrize("forged", [one for one in FORGERIES if one != "a token of nobody"])
+@pytest.mark.parametrize("forged", FORGERIES)
 def test_an_emergency_replaces_our_token_whatever_its_document_says(used: CliWorld, forged: str) -> None:
     forge(used.harness, **FORGERIES[forged])
     result = used.run("rotate", "mm", "--compromised", "--yes")
     assert (result.exit_code, ours(used)) == (OK, {used.harness.served()}), result.stdout
 
 
-def test_an_emergency_does_not_overwrite_a_token_of_nobody_and_names_what_works(used: CliWorld) -> None:
-    forge(used.harness, **FORGERIES["a token of nobody"])
+def test_an_emergency_does_not_overwrite_a_live_token_that_is_not_ours_and_names_what_works(used: CliWorld) -> None:
+    token = used.harness.exchange.issue_by_person("mobile app")
+    forge(used.harness, **{**FORGERIES["a token of nobody"], "token_id": token.token_id})
     before = used.harness.path()
     result = used.run("rotate", "mm", "--compromised", "--yes")
     assert (result.exit_code, used.harness.path()) == (ATTENTION, before)

@@ -203,6 +203,63 @@ def test_an_emergency_of_a_journal_that_is_behind_revokes_no_token_that_the_exch
     assert "rotator revoke mm --all" in outcomes[-1].sentence
 
 
+def test_an_emergency_goes_on_over_a_forged_path_whose_token_nobody_can_use() -> None:
+    world = rotated_twice()
+    old = world.live()
+    forged_near(world)
+    outcomes = world.engine.ordered_by(ORDER).emergency("mm")
+    assert not old & world.live(), reasons(outcomes)
+    assert world.live() == {world.served()}
+
+
+def test_it_writes_a_sequence_above_the_forged_one() -> None:
+    world = rotated_twice()
+    forged_near(world)
+    world.engine.ordered_by(ORDER).emergency("mm")
+    after = world.path().document
+    assert after is not None
+    assert SANE["sequence"] < after.sequence <= world.journal().sequence
+
+
+def test_an_emergency_over_a_forged_path_that_was_cut_off_goes_on_when_it_is_ordered_again() -> None:
+    world = rotated_twice()
+    old = world.live()
+    forged_near(world)
+    world.exchange.fail_next("derive", ExchangeRefusedError("403", status=403))
+    outcomes = world.engine.ordered_by(ORDER).emergency("mm")
+    assert "order it again" in outcomes[-1].sentence
+    world.engine.ordered_by(ORDER).emergency("mm")
+    assert not old & world.live()
+    assert world.live() == {world.served()}
+
+
+def test_an_emergency_over_a_forged_path_gives_up_a_rotation_that_was_cut_off() -> None:
+    world = staged()
+    old = world.live()
+    forged_near(world)
+    world.engine.ordered_by(ORDER).emergency("mm")
+    assert not old & world.live()
+    assert world.live() == {world.served()}
+
+
+def test_an_emergency_over_a_forged_path_waits_where_the_list_is_not_believed() -> None:
+    world = rotated_twice()
+    world.engine.revoke(ACCOUNT)
+    forged_near(world)
+    for token_id in world.live():
+        world.exchange.hide(token_id)
+    outcomes = world.engine.ordered_by(ORDER).emergency("mm")
+    assert reasons(outcomes) == [Reason.JOURNAL_BEHIND]
+
+
+def test_an_emergency_leaves_another_accounts_token_at_the_path_alone() -> None:
+    world = rotated_twice()
+    forge(world, **SANE, token_id="nil", account="other")
+    before = world.path()
+    outcomes = world.engine.ordered_by(ORDER).emergency("mm")
+    assert (reasons(outcomes), world.path()) == ([Reason.JOURNAL_BEHIND], before)
+
+
 def test_an_emergency_of_a_journal_that_is_behind_waits_for_a_list_that_tells_whose_the_served_token_is() -> None:
     world = behind()
     before = world.path()
