@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from worker.engine.clocks import exchange_skew, vault_skew
 from worker.engine.world import World
-from worker.models import Severity
+from worker.models import Severity, TokenList
 from worker.policy.clocks import clocks_hold
 from worker.policy.facts import CredentialFacts
 from worker.policy.guards import credential_held_back
@@ -27,18 +27,11 @@ def why_not_mint(world: World, facts: CredentialFacts, reason: Reason) -> Hold |
     """
     if reason is Reason.COMPROMISED:
         return None
-    tokens = world.exchange.list_tokens()
-    rejected, credential = reason is Reason.DANGLING, facts.credential
-    skews = {"the exchange": exchange_skew(world, tokens)}
-    if not rejected:
-        skews["Vault"] = vault_skew(world)
-    hold = clocks_hold(
-        skews,
-        credential.policy.max_clock_skew,
-        account=credential.account,
-        credential=credential.name,
-        what=f"No token is derived for credential {credential.name} (account {credential.account})",
-    )
+    rejected = reason is Reason.DANGLING
+    tokens, hold = _list_by_the_clocks(world, facts, with_vault=not rejected)
+    if hold is not None and hold.reason is Reason.CLOCKS_DIFFER:
+        # An answer that was held up on its way tells a time that has passed; two in a row are no accident.
+        tokens, hold = _list_by_the_clocks(world, facts, with_vault=not rejected)
     if hold is not None:
         # The sweeps of the account tell it, once for all of its credentials; who asked is answered here.
         return hold if reason is Reason.REQUESTED else replace(hold, severity=Severity.INFO)
@@ -50,6 +43,21 @@ def why_not_mint(world: World, facts: CredentialFacts, reason: Reason) -> Hold |
     if rejected or not lacks_known(facts, tokens):
         return None
     return _why_shrunk(world, facts)
+
+
+def _list_by_the_clocks(world: World, facts: CredentialFacts, *, with_vault: bool) -> tuple[TokenList, Hold | None]:
+    credential, tokens = facts.credential, world.exchange.list_tokens()
+    skews = {"the exchange": exchange_skew(world, tokens)}
+    if with_vault:
+        skews["Vault"] = vault_skew(world)
+    hold = clocks_hold(
+        skews,
+        credential.policy.max_clock_skew,
+        account=credential.account,
+        credential=credential.name,
+        what=f"No token is derived for credential {credential.name} (account {credential.account})",
+    )
+    return tokens, hold
 
 
 def _why_shrunk(world: World, facts: CredentialFacts) -> Hold | None:

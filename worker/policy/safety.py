@@ -173,3 +173,10 @@ def account_hold(facts: AccountFacts, tolerance: timedelta) -> Hold | None:
         "Vault": (facts.vault_time_error or NO_TIME) if vault is None else vault,
     }
     return clocks_hold(skews, tolerance, account=facts.account, what=f"Nothing is revoked for {name}")
+
+
+def clocks_differ(facts: AccountFacts) -> bool:
+    """Whether clocks that are known are further apart than the strictest credential of the account permits."""
+    tolerance = min((one.credential.policy.max_clock_skew for one in facts.credentials), default=None)
+    hold = account_hold(facts, tolerance) if tolerance is not None else None
+    return hold is not None and hold.reason is Reason.CLOCKS_DIFFER

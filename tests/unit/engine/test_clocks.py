@@ -147,6 +147,39 @@ def test_clocks_that_differ_are_told_once_for_the_account_and_not_for_each_crede
     assert told == [""]
 
 
+def held_up(world: Harness, times: int) -> None:
+    """Let a minute pass while the answers to that many lists are on their way."""
+    left = [MINUTE] * times
+
+    def on_its_way(moment: str) -> None:
+        if moment == "after list_tokens" and left:
+            world.clock.advance(left.pop())
+
+    world.hooked.hook = on_its_way
+
+
+def clocks_told(world: Harness) -> list[Outcome]:
+    return [one for one in world.outcomes.seen if one.reason is Reason.CLOCKS_DIFFER]
+
+
+def test_one_answer_that_was_held_up_does_not_keep_a_rotation_waiting(due: Harness) -> None:
+    held_up(due, 1)
+    due.engine.rotate("mm")
+    assert len(due.exchange.calls("derive")) == 2
+
+
+def test_one_answer_that_was_held_up_is_no_difference_of_clocks_to_a_sweep(due: Harness) -> None:
+    held_up(due, 1)
+    due.engine.revoke("main")
+    assert clocks_told(due) == []
+
+
+def test_two_answers_in_a_row_that_were_held_up_are_told_as_an_error(due: Harness) -> None:
+    held_up(due, 2)
+    due.engine.revoke("main")
+    assert [one.severity for one in clocks_told(due)] == [Severity.ERROR]
+
+
 def test_the_hold_says_which_clock_is_off_by_how_much(due: Harness) -> None:
     set_vault(due, -8 * DAY)
     due.engine.rotate("mm", requested=True)
